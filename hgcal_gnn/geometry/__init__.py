@@ -1,0 +1,1 @@
+"""Cells, their outlines and neighbours, and the cell graph. Nothing here needs torch."""
