@@ -124,7 +124,7 @@ def _moments(
 def _on_crowded_plane(height: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Mark the cells whose |z| (to 1 mm) is shared by far more cells than a barrel row holds."""
     _, plane, population = np.unique(np.round(height, 1), return_inverse=True, return_counts=True)
-    return population[plane] > PLANE_CROWD * np.median(population)  # type: ignore[no-any-return]
+    return population[plane] > PLANE_CROWD * np.median(population)
 
 
 def _join_crossing_stack(side: NDArray[np.int8], group: NDArray[np.int64], n_groups: int) -> NDArray[np.int8]:
