@@ -169,7 +169,7 @@ def cells_sha256(cell_id: NDArray[Any], layer: NDArray[Any], x: NDArray[Any], y:
     """Hash what identifies a geometry: one column after the other, little-endian, in row order."""
     digest = hashlib.sha256()
     for values, dtype in ((cell_id, "<u8"), (layer, "<i2"), (x, "<f4"), (y, "<f4"), (z, "<f4")):
-        digest.update(memoryview(np.ascontiguousarray(values, dtype=dtype)))
+        digest.update(np.ascontiguousarray(values, dtype=dtype).data)
     return digest.hexdigest()
 
 
