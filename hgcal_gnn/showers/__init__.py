@@ -1,1 +1,1 @@
-
+"""Showers: the container, its file, and the readers and writers of foreign formats."""

@@ -1,0 +1,59 @@
+"""Operations on ragged arrays: values of all showers one after the other, `offsets` [n_showers + 1] between them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Offsets = NDArray[np.int64]
+
+
+def offsets_of(counts: NDArray[np.integer]) -> Offsets:
+    """Return offsets int64 [n + 1] of segments of `counts` [n] values."""
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets
+
+
+def segment_of(offsets: Offsets) -> NDArray[np.int64]:
+    """Return the segment number of every value, int64 [n_values]."""
+    return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+
+
+def segment_sums(values: NDArray[np.floating], offsets: Offsets) -> NDArray[np.float64]:
+    """Sum each segment in double precision, float64 [n]; empty segments give 0."""
+    sums = np.zeros(len(offsets) - 1)
+    filled = np.flatnonzero(np.diff(offsets))
+    # empty segments are left out: reduceat would give them the next segment's first value
+    if len(filled):
+        sums[filled] = np.add.reduceat(values, offsets[filled], dtype=np.float64)
+    return sums
+
+
+def gather_index(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the positions of segments of `counts` values from `starts`, joined: int64 [sum of counts]."""
+    offsets = offsets_of(counts)
+    index = np.repeat(starts - offsets[:-1], counts)
+    index += np.arange(offsets[-1])
+    return index
+
+
+@njit(cache=True)
+def order_within(values: NDArray[np.int32], offsets: Offsets) -> NDArray[np.int64]:
+    """Return positions [n_values] that sort `values` inside each segment, equal ones in their old order."""
+    order = np.empty(len(values), dtype=np.int64)
+    for segment in range(len(offsets) - 1):
+        start, stop = offsets[segment], offsets[segment + 1]
+        order[start:stop] = start + np.argsort(values[start:stop], kind="mergesort")
+    return order
+
+
+def ascends_within(values: NDArray[np.int32], offsets: Offsets, *, strictly: bool) -> bool:
+    """Tell whether `values` ascend inside each segment (`strictly`: without repetition)."""
+    if len(values) < 2:
+        return True
+    step_ok = values[1:] > values[:-1] if strictly else values[1:] >= values[:-1]
+    borders = offsets[1:-1]
+    step_ok[borders[(borders > 0) & (borders < len(values))] - 1] = True
+    return bool(step_ok.all())
