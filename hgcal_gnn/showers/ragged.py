@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -31,12 +33,41 @@ def segment_sums(values: NDArray[np.floating], offsets: Offsets) -> NDArray[np.f
     return sums
 
 
-def gather_index(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the positions of segments of `counts` values from `starts`, joined: int64 [sum of counts]."""
-    offsets = offsets_of(counts)
-    index = np.repeat(starts - offsets[:-1], counts)
-    index += np.arange(offsets[-1])
-    return index
+def row_numbers(rows: Any, length: int) -> NDArray[np.int64]:
+    """Return the rows that a slice, a boolean mask or row numbers (negative ones from the end) select, int64 [n].
+
+    Raises
+    ------
+    IndexError
+        If a number is out of range or a mask has another length.
+    """
+    if isinstance(rows, slice):
+        return np.arange(*rows.indices(length))
+    given = np.asarray(rows)
+    if given.dtype == np.bool_:
+        if given.shape != (length,):
+            msg = f"a mask must have shape [{length}], got {list(given.shape)}"
+            raise IndexError(msg)
+        return np.flatnonzero(given)
+    if given.ndim != 1 or (given.dtype.kind not in "iu" and given.size):
+        msg = f"rows must be whole numbers [n], got {given.dtype} {list(given.shape)}"
+        raise IndexError(msg)
+    numbers = given.astype(np.int64)
+    if given.size and (numbers.min() < -length or numbers.max() >= length):
+        msg = f"rows {numbers.min()}..{numbers.max()} asked for, there are {length}"
+        raise IndexError(msg)
+    return np.where(numbers < 0, numbers + length, numbers)
+
+
+@njit(cache=True)
+def copy_segments(values: NDArray[Any], starts: NDArray[np.int64], offsets: Offsets) -> NDArray[Any]:
+    """Join the segments of `values` that begin at `starts` [n], as long as `offsets` [n + 1] says."""
+    joined = np.empty(offsets[-1], dtype=values.dtype)
+    for segment in range(len(starts)):
+        shift = starts[segment] - offsets[segment]
+        for position in range(offsets[segment], offsets[segment + 1]):
+            joined[position] = values[position + shift]
+    return joined
 
 
 @njit(cache=True)

@@ -11,19 +11,20 @@ import numpy as np
 
 from hgcal_gnn.errors import InputError
 from hgcal_gnn.showers import checks
-from hgcal_gnn.showers.columns import COLUMNS, HIT_COLUMNS, HIT_NAMES, SHOWER_COLUMNS, SHOWER_NAMES, Column
+from hgcal_gnn.showers.columns import COLUMNS, HIT_COLUMNS, HIT_NAMES, SHOWER_COLUMNS, SHOWER_NAMES
 from hgcal_gnn.showers.metadata import ShowerMetadata, common_metadata
 from hgcal_gnn.showers.ragged import (
     ascends_within,
-    gather_index,
+    copy_segments,
     offsets_of,
     order_within,
+    row_numbers,
     segment_of,
     segment_sums,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -156,9 +157,9 @@ class Showers:
         metadata = common_metadata(part.metadata for part in parts)
         if len(parts) < 2:
             return parts[0] if parts else cls.empty()
-        joined: dict[str, Any] = {
-            name: _join([part._filled(COLUMNS[name], parts) for part in parts]) for name in COLUMNS
-        }
+        names: set[str] = set().union(*(part.columns() for part in parts))
+        filled = [part.with_columns(names).columns() for part in parts]
+        joined = {name: np.concatenate([columns[name] for columns in filled]) for name in filled[0]}
         counts = np.concatenate([part.n_hits for part in parts])
         return cls(offsets=offsets_of(counts), **joined, metadata=metadata)
 
@@ -209,10 +210,13 @@ class Showers:
         if isinstance(rows, slice) and rows.step in (None, 1):
             start, stop, _ = rows.indices(len(self))
             return self._view(start, max(start, stop))
-        numbers = np.arange(len(self))[rows if isinstance(rows, slice) else np.asarray(rows, dtype=_index_type(rows))]
-        counts = self.n_hits[numbers]
-        hits = gather_index(self.offsets[numbers], counts)
-        return self._picked(offsets_of(counts), hits, numbers)
+        numbers = row_numbers(rows, len(self))
+        starts, offsets = self.offsets[numbers], offsets_of(self.n_hits[numbers])
+        columns = {
+            name: copy_segments(values, starts, offsets) if name in HIT_NAMES else values[numbers]
+            for name, values in self.columns().items()
+        }
+        return Showers(offsets=offsets, **columns, metadata=self.metadata)
 
     def chunks(self, size: int = CHUNK) -> Iterator[Showers]:
         """Iterate over views of at most `size` showers."""
@@ -222,6 +226,15 @@ class Showers:
     def replace(self, **columns: Any) -> Showers:
         """Return showers with some columns or the metadata replaced; types and shapes are checked."""
         return replace(self, **columns)
+
+    def with_columns(self, names: Iterable[str]) -> Showers:
+        """Return showers that have at least the columns `names`; those missing are "not known" (see `columns`)."""
+        missing = {
+            name: COLUMNS[name].filled(len(self.cell) if name in HIT_NAMES else len(self))
+            for name in names
+            if getattr(self, name) is None
+        }
+        return self.replace(**missing) if missing else self
 
     def equals(self, other: Showers) -> bool:
         """Tell whether all columns are equal (NaN equals NaN); the metadata are not compared."""
@@ -264,7 +277,7 @@ class Showers:
         """Keep the hits marked in `keep` [n_hits]; showers left without hits stay, empty."""
         kept_before = np.zeros(len(keep) + 1, dtype=np.int64)
         np.cumsum(keep, out=kept_before[1:])
-        return self._picked(kept_before[self.offsets], np.flatnonzero(keep), None)
+        return self._picked(kept_before[self.offsets], np.flatnonzero(keep))
 
     def above(self, threshold: float | NDArray[np.floating]) -> Showers:
         """Keep hits of at least `threshold` [GeV]: one number, or one per cell [n_cells]."""
@@ -275,7 +288,7 @@ class Showers:
         """Sort the hits of each shower by cell; deposits of one cell keep their order."""
         if ascends_within(self.cell, self.offsets, strictly=False):
             return self
-        return self._picked(self.offsets, order_within(self.cell, self.offsets), None)
+        return self._picked(self.offsets, order_within(self.cell, self.offsets))
 
     def merged(self) -> Showers:
         """Add up the deposits of one shower in one cell; hits come out sorted by cell.
@@ -303,20 +316,10 @@ class Showers:
         offsets = self.offsets[start : stop + 1]
         return Showers(offsets=offsets - first if first else offsets, **columns, metadata=self.metadata)
 
-    def _picked(self, offsets: NDArray[np.int64], hits: NDArray[np.int64], rows: NDArray[np.int64] | None) -> Showers:
-        """Return hits in the order `hits` under new offsets; showers `rows`, or all of them."""
-        columns = {
-            name: values[hits] if name in HIT_NAMES else values if rows is None else values[rows]
-            for name, values in self.columns().items()
-        }
+    def _picked(self, offsets: NDArray[np.int64], hits: NDArray[np.int64]) -> Showers:
+        """Return the hits `hits`, shower by shower under new offsets."""
+        columns = {name: values[hits] if name in HIT_NAMES else values for name, values in self.columns().items()}
         return Showers(offsets=offsets, **columns, metadata=self.metadata)
-
-    def _filled(self, column: Column, others: Sequence[Showers]) -> NDArray[Any] | None:
-        """Return a column, unknown values if only others have it, None if nobody has."""
-        values: NDArray[Any] | None = getattr(self, column.name)
-        if values is not None or all(getattr(other, column.name) is None for other in others):
-            return values
-        return column.filled(len(self.cell) if column.name in HIT_NAMES else len(self))
 
 
 def direction_from_eta_phi(
@@ -342,13 +345,3 @@ def _typed(columns: Mapping[str, Any], source: str) -> dict[str, Any]:
         elif name in SHOWER_NAMES and not column.optional:
             typed[name] = np.arange(n_showers) if name == "event_id" else column.filled(n_showers)
     return typed
-
-
-def _join(parts: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
-    present = [part for part in parts if part is not None]
-    return np.concatenate(present) if present else None
-
-
-def _index_type(rows: Any) -> type[np.bool_] | type[np.int64]:
-    """Tell masks from row numbers; an empty list selects nothing (NumPy would read it as floats)."""
-    return np.bool_ if np.asarray(rows).dtype == np.bool_ else np.int64
