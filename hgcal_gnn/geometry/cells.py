@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hgcal_gnn.errors import InputError
 from hgcal_gnn.geometry.surfaces import find_sides
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
 
 CMS_SUBDETECTORS = MappingProxyType({8: "CE-E", 9: "CE-H silicon", 10: "CE-H scintillator"})
 REQUIRED = ("cell_id", "layer", "x", "y", "z")
@@ -133,6 +136,13 @@ class CellTable:
     def __len__(self) -> int:
         return self.n_cells
 
+    @property
+    def is_cms(self) -> bool:
+        """True for a table of the CMS HGCAL, whose ids are DetIds."""
+        return bool(self.subdetector_names) and all(
+            CMS_SUBDETECTORS.get(code) == name for code, name in self.subdetector_names.items()
+        )
+
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return every column under its table name, core columns first."""
         return {name: getattr(self, name) for name in CORE} | dict(self.extra)
@@ -234,7 +244,7 @@ def _row_order(core: Mapping[str, NDArray[Any]]) -> NDArray[np.int64] | None:
     group = (side.astype(np.int64) + 2) << 24 | (layer.astype(np.int64) + 2**15) << 8 | subdetector
     ids = core["cell_id"]
     step = np.diff(group)
-    if not len(step) or (step >= 0).all() and bool((ids[1:] > ids[:-1])[step == 0].all()):
+    if not len(step) or ((step >= 0).all() and bool((ids[1:] > ids[:-1])[step == 0].all())):
         return None
     if int(ids.max()) < 2**32:
         return np.argsort(group.astype(np.uint64) << np.uint64(32) | ids)

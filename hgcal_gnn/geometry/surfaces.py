@@ -50,10 +50,7 @@ def surfaces(table: CellTable) -> list[Surface]:
     for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
         side = int(table.z_side[start])
         rows = slice(start, stop)
-        if side:
-            depth = float(np.abs(table.z[rows]).mean())
-        else:
-            depth = float(np.hypot(table.x[rows], table.y[rows]).mean())
+        depth = float(np.abs(table.z[rows]).mean()) if side else float(np.hypot(table.x[rows], table.y[rows]).mean())
         found.append(
             Surface(
                 kind="disk" if side else "barrel",

@@ -1,0 +1,125 @@
+"""inspect: what a file holds and what looks wrong with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hgcal_gnn.cli import arguments as args
+from hgcal_gnn.errors import UsageError
+
+if TYPE_CHECKING:
+    from hgcal_gnn.geometry.cells import CellTable
+    from hgcal_gnn.geometry.graph import CellGraph
+
+GRAPH_SUFFIX = ".safetensors"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("inspect")(inspect)
+
+
+def inspect(
+    path: Annotated[Path, typer.Argument(help="Geometry table or cell graph.")],
+    as_json: args.AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw a layer into this picture (.png, .pdf, .svg).")] = None,
+    layer: Annotated[int | None, typer.Option(help="Layer to draw.")] = None,
+    side: Annotated[int | None, typer.Option(help="Side to draw: 1, -1 or 0 (barrel).")] = None,
+    window: Annotated[str | None, typer.Option(help="Part of the layer to draw [cm]: 0..40,100..140 (x, y).")] = None,
+    column: args.Columns = None,
+    length_unit: args.LengthUnit = "cm",
+    tree: args.Tree = None,
+    overwrite: args.Overwrite = False,
+) -> None:
+    """Print cells and edges per subdetector, layer and type, and what looks wrong; draw a layer."""
+    if plot is not None:
+        from hgcal_gnn.files import check_writable
+
+        check_writable(plot, overwrite=overwrite)
+    if path.suffix == GRAPH_SUFFIX:
+        from hgcal_gnn.geometry.checks import check_graph
+        from hgcal_gnn.geometry.graph_file import load_graph
+        from hgcal_gnn.geometry.summary import summarise_graph
+
+        cells: CellTable | CellGraph = load_graph(path)
+        summary = summarise_graph(cells)  # type: ignore[arg-type]
+        summary["findings"] = [finding._asdict() for finding in check_graph(cells)]  # type: ignore[arg-type]
+    else:
+        from hgcal_gnn.geometry.summary import summarise_cells
+        from hgcal_gnn.geometry.tables import read_table
+
+        columns = args.parse_columns(column)
+        cells = read_table(path, columns=columns, length_unit=length_unit, tree=tree, allow_lone_cells=True)
+        summary = summarise_cells(cells)
+    if as_json:
+        print(json.dumps(summary, indent=2))
+    else:
+        _print(path, summary)
+    if plot is not None:
+        _draw(cells, plot, layer, side, window, overwrite=overwrite)
+
+
+def _print(path: Path, summary: dict[str, Any]) -> None:
+    print(f"{path}: {summary['n_cells']} cells of detector {summary['detector']}")
+    print(f"cells_sha256 {summary['cells_sha256']}")
+    names = {}
+    for part in summary["subdetectors"]:
+        names[part["code"]] = part["name"]
+        types = ", ".join(f"type {kind}: {number}" for kind, number in part["cell_types"].items())
+        print(f"  {part['name']:20} {part['cells']:>9} cells, layers {part['layers'][0]}-{part['layers'][1]} ({types})")
+    has_edges = "n_edges" in summary
+    print(
+        f"\n{'side':>4} {'layer':>5} {'subdetector':20} {'depth cm':>9} {'cells':>8}" + "   edges by type" * has_edges
+    )
+    for row in summary["layers"]:
+        line = (
+            f"{row['z_side']:>4} {row['layer']:>5} {names[row['subdetector']]:20} {row['depth']:>9} {row['cells']:>8}"
+        )
+        if has_edges:
+            line += "   " + ", ".join(f"{number} {kind}" for kind, number in row["edges"].items() if number)
+        print(line)
+    if not has_edges:
+        return
+    edges = ", ".join(f"{number} {kind}" for kind, number in summary["edge_types"].items() if number)
+    print(f"\n{summary['n_edges']} directed edges: {edges or 'none'}")
+    for kind, histogram in summary["degree_histogram"].items():
+        print(f"degree, {kind}: " + ", ".join(f"{n} cells with {k}" for k, n in enumerate(histogram) if n))
+    print(
+        f"{summary['isolated']} isolated cells; {summary['components']} connected components, "
+        f"the largest with {summary['largest_component']} cells"
+    )
+    for note in summary["rules"].get("notes", []):
+        print(f"  {note}")
+    print("\nfindings:" if summary["findings"] else "\nnothing looks wrong")
+    for finding in summary["findings"]:
+        print(f"  {finding['severity']}: {finding['message']}")
+
+
+def _draw(
+    cells: CellTable | CellGraph,
+    plot: Path,
+    layer: int | None,
+    side: int | None,
+    window: str | None,
+    *,
+    overwrite: bool,
+) -> None:
+    if layer is None:
+        msg = "--plot draws one layer: say which with --layer 38"
+        raise UsageError(msg)
+    from hgcal_gnn.plotting.layer import draw_layer
+    from hgcal_gnn.plotting.style import figure, save_figure
+
+    parts = [args.parse_interval(part, "--window") for part in window.split(",")] if window else None
+    if parts is not None and len(parts) != 2:
+        msg = f"--window {window}: write two intervals as --window 0..40,100..140"
+        raise UsageError(msg)
+    fig, ax = figure()
+    options = {} if side is None else {"z_side": side}
+    draw_layer(cells, layer, window=None if parts is None else tuple(parts), ax=ax, **options)
+    save_figure(fig, plot, overwrite=overwrite)
+    print(f"{plot}: layer {layer}")

@@ -1,0 +1,145 @@
+"""Cells of one subdetector and layer that touch: their Voronoi cells share an edge (DESIGN, section 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit, prange
+
+from hgcal_gnn.geometry.grid import bin_of
+
+if TYPE_CHECKING:
+    from hgcal_gnn.arrays import F32, F64, I32, U8
+    from hgcal_gnn.geometry.grid import CellGrid
+
+MAX_DISTANCE = 1.5  # of the mean pitch, between centres
+MIN_EDGE = 0.1  # of the smaller pitch, the shared Voronoi edge
+# A square cell reaches half its diagonal, 0.707 pitches, from its centre. A Voronoi edge beyond that lies
+# in empty space (the notch of a missing tile) and is no contact. Hexagons reach 0.577.
+REACH = 0.71
+CHUNK = 4096
+NEAR = 64  # room for cells within 1.5 pitches; more only where cells overlap
+FIRST_SLOTS = 8  # partners stored per cell; a cell of a hexagonal lattice needs at most 6
+
+
+def touching_pairs(
+    grid: CellGrid,
+    station: I32,
+    group: U8,
+    pitch: F32,
+) -> tuple[I32, U8]:
+    """Find for every cell the touching cells of the same station and group, each pair once.
+
+    Parameters
+    ----------
+    grid
+        All cells in bins.
+    station, group, pitch
+        Shape [n_cells]; only cells of equal station and group (subdetector) are compared, pitch in cm.
+
+    Returns
+    -------
+    partners : int32 [n_cells, slots]
+        The pair is stored with its cell of larger pitch (of larger row, if equal); unused slots hold -1.
+    n_partners : uint8 [n_cells]
+    """
+    slots = FIRST_SLOTS
+    while True:
+        partners = np.full((len(pitch), slots), -1, dtype=np.int32)
+        n_partners = np.zeros(len(pitch), dtype=np.uint8)
+        _find_touching(grid, station, group, pitch, partners, n_partners)
+        most = int(n_partners.max(initial=0))
+        if most <= slots:
+            return partners, n_partners
+        slots = most
+
+
+@njit(cache=True, parallel=True)
+def _find_touching(grid: CellGrid, station: I32, group: U8, pitch: F32, partners: I32, n_partners: U8) -> None:
+    n_cells = len(grid.row)
+    for chunk in prange((n_cells + CHUNK - 1) // CHUNK):
+        near_a, near_b, near_row = np.empty(NEAR), np.empty(NEAR), np.empty(NEAR, np.int32)
+        for slot in range(chunk * CHUNK, min((chunk + 1) * CHUNK, n_cells)):
+            i = grid.row[slot]
+            n_near = _gather(grid, slot, station[i], group, pitch, near_a, near_b, near_row)
+            if n_near > len(near_a):
+                near_a, near_b, near_row = np.empty(n_near), np.empty(n_near), np.empty(n_near, np.int32)
+                n_near = _gather(grid, slot, station[i], group, pitch, near_a, near_b, near_row)
+            for k in range(n_near):
+                j = near_row[k]
+                if pitch[j] > pitch[i] or (pitch[j] == pitch[i] and j > i):
+                    continue  # found from the other side
+                if _touch(near_a, near_b, n_near, k, pitch[i], pitch[j]):
+                    if n_partners[i] < partners.shape[1]:
+                        partners[i, n_partners[i]] = j
+                    n_partners[i] += 1
+
+
+@njit(cache=True)
+def _gather(grid: CellGrid, slot: int, s: int, group: U8, pitch: F32, near_a: F64, near_b: F64, near_row: I32) -> int:
+    """Collect the cells of one group within 1.5 pitches, relative to the cell; return how many there are."""
+    i = grid.row[slot]
+    a, b = grid.a[slot], grid.b[slot]
+    radius = MAX_DISTANCE * pitch[i]
+    turn = grid.width_b[s] * grid.n_b[s]
+    first_a = bin_of(a - radius, grid.origin_a[s], grid.width_a[s], grid.n_a[s])
+    last_a = bin_of(a + radius, grid.origin_a[s], grid.width_a[s], grid.n_a[s])
+    if grid.wraps[s]:
+        first_b = int(np.floor((b - radius - grid.origin_b[s]) / grid.width_b[s]))
+        last_b = int(np.floor((b + radius - grid.origin_b[s]) / grid.width_b[s]))
+        last_b = min(last_b, first_b + grid.n_b[s] - 1)
+    else:
+        first_b = bin_of(b - radius, grid.origin_b[s], grid.width_b[s], grid.n_b[s])
+        last_b = bin_of(b + radius, grid.origin_b[s], grid.width_b[s], grid.n_b[s])
+    n_near = 0
+    for ia in range(first_a, last_a + 1):
+        line = grid.station_bin[s] + ia * grid.n_b[s]
+        for ib in range(first_b, last_b + 1):
+            bin_number = line + (ib % grid.n_b[s] if grid.wraps[s] else ib)
+            for other in range(grid.bin_start[bin_number], grid.bin_start[bin_number + 1]):
+                da, db = grid.a[other] - a, grid.b[other] - b
+                if grid.wraps[s]:
+                    db -= turn * np.round(db / turn)
+                if da * da + db * db > radius * radius or other == slot or group[grid.row[other]] != group[i]:
+                    continue
+                if n_near < len(near_a):
+                    near_a[n_near], near_b[n_near], near_row[n_near] = da, db, grid.row[other]
+                n_near += 1
+    return n_near
+
+
+@njit(cache=True, inline="always")
+def _touch(near_a: F64, near_b: F64, n_near: int, k: int, pitch_i: float, pitch_j: float) -> bool:
+    """Measure the Voronoi edge between the origin and neighbour k, within reach of both.
+
+    Points of the bisector are c + t n with c half way and n across; each other neighbour q cuts off the
+    side where it is nearer: 2 p.q <= q.q.
+    """
+    mean = 0.5 * (pitch_i + pitch_j)
+    da, db = near_a[k], near_b[k]
+    distance = np.sqrt(da * da + db * db)
+    if distance > MAX_DISTANCE * mean or distance == 0.0:
+        return False
+    spare = REACH * REACH * mean * mean - 0.25 * distance * distance
+    if spare <= 0.0:
+        return False
+    high = np.sqrt(spare)
+    low = -high
+    needed = MIN_EDGE * min(pitch_i, pitch_j)
+    across_a, across_b = -db / distance, da / distance
+    for q in range(n_near):
+        if q == k:
+            continue
+        qa, qb = near_a[q], near_b[q]
+        room = 0.5 * (qa * qa + qb * qb - da * qa - db * qb)
+        slope = across_a * qa + across_b * qb
+        if slope > 1e-12:
+            high = min(high, room / slope)
+        elif slope < -1e-12:
+            low = max(low, room / slope)
+        elif room < 0.0:
+            return False
+        if high - low < needed:
+            return False
+    return True
