@@ -153,7 +153,10 @@ class BatchWriter:
         ------
         InputError
             If they have an optional column that the file was not started with.
+        GeometryMismatchError
+            If they were made with another geometry than the file says.
         """
+        showers.metadata.check_geometry(self._metadata.cells_sha256)
         if self._writer is None:
             self._start(showers.columns())
         extra = sorted(set(showers.columns()) - set(self._schema.names))
