@@ -127,6 +127,12 @@ def holds_detids(cell_id: NDArray[np.uint64], subdetector: NDArray[np.uint8]) ->
     return bool(((code == subdetector) & (code >= HGCAL_EE) & (code <= HGCAL_HSC)).all())
 
 
+def cells_across(cell_type: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Return N of each cell's wafer, which holds 3 N^2 cells: 12 for types 0 and 3, 8 for types 1 and 2."""
+    fine = (cell_type == 0) | (cell_type == 3)
+    return np.where(fine, N_CELLS_FINE, N_CELLS_COARSE)
+
+
 def decode_silicon(ids: NDArray[np.uint64]) -> SiliconIds:
     """Unpack HGCSiliconDetIds, shape [n].
 
