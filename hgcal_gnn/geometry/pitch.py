@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 SAMPLED_STATIONS = 3  # a kind of cell looks alike in every layer, so a few layers tell its pitch
 SAMPLED_CELLS = 2000
+SMALLEST = 1e-4  # cm (per cm for tiles): cells on top of each other must not make bins of no width
 
 
 def cell_pitch(table: CellTable, stations: Stations) -> F32:
     """Measure the pitch of each kind of cell (subdetector, cell type) as a median nearest distance.
 
-    A median forgives the cut cells of touching wafers, which lie closer than their lattice. Scintillator
+    A median forgives the cut cells of touching wafers, which lie closer than their lattice. CMS scintillator
     tiles grow with the distance from the beam (a fixed number per turn), so for them the ratio
     distance / r is measured instead.
 
@@ -28,7 +29,7 @@ def cell_pitch(table: CellTable, stations: Stations) -> F32:
     float32 [n_cells], cm
     """
     kind = table.subdetector.astype(np.int32) << 16 | (table.cell_type.astype(np.int32) + 2**15)
-    grows = (table.is_silicon == 0) & (stations.radius == 0)[stations.number]
+    grows = (table.is_silicon == 0) & table.is_cms
     pitch = np.zeros(table.n_cells, dtype=np.float32)
     for code in np.unique(kind).tolist():
         rows = np.flatnonzero(kind == code)
@@ -48,6 +49,6 @@ def _median_spacing(stations: Stations, rows: I64, scale: F64) -> float:
             continue
         points = np.column_stack([stations.a[rows[members]], stations.b[rows[members]]])
         sample = np.unique(np.linspace(0, len(members) - 1, SAMPLED_CELLS).astype(np.int64))
-        distance, _ = cKDTree(points, balanced_tree=False, compact_nodes=False).query(points[sample], k=2)
+        distance = np.asarray(cKDTree(points, balanced_tree=False, compact_nodes=False).query(points[sample], k=2)[0])
         spacings.append(distance[:, 1] / scale[members[sample]])
-    return float(np.median(np.concatenate(spacings))) if spacings else 1.0
+    return max(float(np.median(np.concatenate(spacings))), SMALLEST) if spacings else 1.0
