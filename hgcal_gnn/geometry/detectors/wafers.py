@@ -63,7 +63,7 @@ def wafer_pitch() -> float:
 
 def wafer_centres(
     shift: float, reach: float
-) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[Any], NDArray[Any]]:
+) -> tuple[NDArray[np.int16], NDArray[np.int16], NDArray[np.float64], NDArray[np.float64]]:
     """Return the wafers (u, v) of a layer and their centres x, y [cm], those within `reach` of the beam line.
 
     x = (v / 2 - u) p, y = v sqrt(3) / 2 p + shift, p the wafer pitch: HGCalGeomTools and

@@ -13,6 +13,8 @@ from hgcal_gnn.errors import UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hgcal_gnn.geometry.cells import CellTable
+
 TURN = 2 * math.pi
 
 
@@ -133,3 +135,25 @@ class Window:
             turned = np.mod(np.arctan2(y, x, dtype=np.float64) - self.phi[0] + half, TURN)
             possible &= (turned <= self.span + 2 * half) | (half >= math.pi / 2)
         return possible
+
+
+def cut(table: CellTable, window: Window) -> CellTable:
+    """Return the cells of a table inside a window.
+
+    Raises
+    ------
+    UsageError
+        If the table has no such layers or sides, or no cell lies in the window.
+    """
+    if window == Window():
+        return table
+    layers = window.layer_numbers(int(table.layer.max()))
+    sides = window.sides(tuple(np.unique(table.z_side).tolist()))
+    inside = (table.layer >= layers.start) & (table.layer < layers.stop) & np.isin(table.z_side, sides)
+    in_angle = window.holds(table.x, table.y, table.z)
+    if in_angle is not None:
+        inside &= in_angle
+    if not inside.any():
+        msg = f"no cell of {table.detector} lies in the window ({window})"
+        raise UsageError(msg)
+    return table.select(inside)
