@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_round_trip(tmp_path, made):
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_bytes_do_not_depend_on_the_pieces_written(tmp_path, made, path, cuts):
     edges = [0, *sorted(cuts), SEVERAL_CHUNKS]
-    pieces = (made[start:stop] for start, stop in zip(edges[:-1], edges[1:], strict=True))
+    pieces = (made[start:stop] for start, stop in pairwise(edges))
     write_showers(pieces, tmp_path / "pieces.arrow", overwrite=True)
     assert (tmp_path / "pieces.arrow").read_bytes() == path.read_bytes()
 
@@ -130,7 +131,7 @@ def test_another_geometry_is_refused(path):
 def test_a_newer_version_is_refused_with_the_way_to_upgrade(tmp_path):
     newer = make_showers(1).replace(metadata=replace(METADATA, version=2))
     write_showers(newer, tmp_path / "newer.arrow")
-    with pytest.raises(InputError, match="format version 2.*pip install --upgrade hgcal-gnn"):
+    with pytest.raises(InputError, match=r"format version 2.*pip install --upgrade hgcal-gnn"):
         open_store(tmp_path / "newer.arrow")
 
 
@@ -159,12 +160,14 @@ def test_damaged_bytes_never_crash(tmp_path, position, value):
     content = bytearray(path.read_bytes())
     content[position] = value
     path.write_bytes(content)
+    complaint = "damaged.arrow"
     try:
         store = open_store(path)
         store.read(slice(None))
         store.verify(N_CELLS)
     except InputError as error:
-        assert "damaged.arrow" in str(error)
+        complaint = str(error)
+    assert "damaged.arrow" in complaint
 
 
 def test_damaged_offsets_are_found(tmp_path, made):
@@ -188,7 +191,7 @@ def test_verify_finds_cells_outside_the_geometry(path):
         store.verify(N_CELLS - 1)
 
 
-def test_other_files_are_named(tmp_path, path):
+def test_other_files_are_named(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         open_store(tmp_path / "none.arrow")
     with pytest.raises(InputError, match="is a folder"):
@@ -224,9 +227,9 @@ def test_a_column_that_appears_late_is_refused(tmp_path):
 
 
 def test_showers_of_another_geometry_are_not_mixed_in(tmp_path):
-    with BatchWriter(tmp_path / "a.arrow", ShowerMetadata(cells_sha256="cd" * 32)) as writer:
-        with pytest.raises(GeometryMismatchError):
-            writer.write(make_showers(1))
+    other = ShowerMetadata(cells_sha256="cd" * 32)
+    with BatchWriter(tmp_path / "a.arrow", other) as writer, pytest.raises(GeometryMismatchError):
+        writer.write(make_showers(1))
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path):

@@ -110,9 +110,14 @@ def test_kill_in_the_middle_of_a_part_then_resume(tmp_path, whole):
 
 def test_an_error_inside_a_part_leaves_the_others(tmp_path):
     writer = write_parts(tmp_path / "all.arrow", [0])
-    with pytest.raises(KeyboardInterrupt), writer.part(1) as part:
-        part.write(input_of(1))
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with writer.part(1) as part:
+            part.write(input_of(1))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert writer.unfinished == [1, 2, 3]
     with pytest.raises(OutputError, match="3 of 4 parts are not finished: input 1, input 2, input 3"):
         writer.finish()
