@@ -104,6 +104,11 @@ class ShowerWriter:
         with open_part(self.folder, number, self.keys[number], self.metadata) as part:
             yield part
 
+    def abandon(self) -> None:
+        """Remove the folder, unless it holds finished parts."""
+        if len(self.unfinished) == len(self.keys):
+            _remove_ours(self.folder)
+
     def finish(self, *, without_unfinished: bool = False) -> None:
         """Merge the parts into the store and remove their folder.
 

@@ -1,0 +1,189 @@
+"""Convert files of showers into a store, file by file, so that an interrupted conversion goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hgcal_gnn.errors import InputError, UsageError
+from hgcal_gnn.progress import progress_bar
+from hgcal_gnn.showers.convert_files import expand_inputs, input_key, iterate_showers, kind_of, with_branches
+from hgcal_gnn.showers.convert_jobs import Done, Work, in_processes, in_this_process, on_dask
+from hgcal_gnn.showers.convert_report import ConversionReport, FileReport
+from hgcal_gnn.showers.metadata import ShowerMetadata
+from hgcal_gnn.showers.root import RootOptions
+from hgcal_gnn.showers.root_hits import CellRows
+from hgcal_gnn.showers.root_write import write_root
+from hgcal_gnn.showers.writer import ShowerWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hgcal_gnn.geometry.cells import CellTable
+
+NAMED_SOURCES = 3  # input files named one by one in the store
+SPEED_ONLY = ("step", "threads")  # options that do not change the result
+
+logger = logging.getLogger(__name__)
+
+
+class ConversionError(InputError):
+    """Some input files could not be converted; `report` tells which, and what became of the others."""
+
+    def __init__(self, message: str, report: ConversionReport | None = None) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+def convert(
+    inputs: Sequence[Path | str],
+    output: Path | str,
+    cells: CellTable,
+    *,
+    options: RootOptions | None = None,
+    jobs: int = 1,
+    cluster: Any = None,
+    skip_bad_files: bool = False,
+    overwrite: bool = False,
+) -> ConversionReport:
+    """Convert shower files (.root, .h5, .arrow) into a shower store, or into one ROOT file.
+
+    A store is written as one part per input file and merged at the end. A conversion that was interrupted or
+    killed goes on with the same call: finished parts are not made again, unless their file has changed. The
+    result does not depend on `jobs`. Memory is bounded by the step and one record batch per process.
+
+    Parameters
+    ----------
+    inputs
+        Files, wildcards, or addresses such as ``root://server//file.root``; the order is kept.
+    output
+        ``NAME.arrow`` or ``NAME.root``.
+    cells
+        Geometry whose rows the hits get (``graph.cells``).
+    options
+        How to read; without branches in it, the presets are tried.
+    jobs
+        Processes on this machine (scripts need the usual ``if __name__ == "__main__"``).
+    cluster
+        Instead of `jobs`: a `distributed.Client` or the address of a Dask scheduler.
+    skip_bad_files
+        Write the store without the files that could not be converted. Otherwise the others are still
+        converted, but the parts are not merged, so that the bad files can be repaired and the call repeated.
+    overwrite
+        Replace the output, and parts of another conversion.
+
+    Raises
+    ------
+    ConversionError
+        If files could not be converted (and `skip_bad_files` is not set, or none is left); with the report.
+    InputError
+        If inputs do not exist or no preset fits.
+    OutputError
+        If the output exists or the disk refuses the data.
+    """
+    paths = expand_inputs(inputs)
+    options = with_branches(options or RootOptions(), paths)
+    metadata = ShowerMetadata(cells.sha256, _source(paths), extra={"conversion": _settings(options)})
+    rows = CellRows.of(cells)
+    if kind_of(output) == "root":
+        return _to_root(paths, Path(output), cells, rows, options, metadata, overwrite=overwrite)
+    if jobs < 1:
+        msg = f"--jobs {jobs}: needs to be at least 1"
+        raise UsageError(msg)
+    keys = [input_key(path) for path in paths]
+    writer = ShowerWriter(output, keys, metadata, overwrite=overwrite)
+    work = Work(writer.folder.resolve(), tuple(paths), tuple(keys), metadata, rows, options)
+    pending = writer.unfinished
+    reports = {number: _resumed(writer, number) for number in range(len(paths)) if number not in set(pending)}
+    if cluster is not None:
+        done = on_dask(work, pending, cluster)
+    elif jobs > 1 and len(pending) > 1:
+        done = in_processes(work, pending, min(jobs, len(pending)))
+    else:
+        done = in_this_process(work, pending)
+    reports |= _collect(done, len(paths), len(reports))
+    report = ConversionReport(str(output), [reports[number] for number in range(len(paths))])
+    _check_failures(report, writer, skip_bad_files=skip_bad_files)
+    writer.finish(without_unfinished=skip_bad_files)
+    report.complete = True
+    return report
+
+
+def _collect(done: Done, n_files: int, n_finished: int) -> dict[int, FileReport]:
+    """Gather the reports of files as they come, with a progress bar."""
+    reports = {}
+    with progress_bar("converting", total=n_files, unit="file", initial=n_finished) as bar:
+        for number, report in done:
+            reports[number] = report
+            bar.update()
+            if report.status == "failed":
+                logger.error("%s", report.error)
+    return reports
+
+
+def _check_failures(report: ConversionReport, writer: ShowerWriter, *, skip_bad_files: bool) -> None:
+    """Raise if files failed, unless they may be skipped and others are left."""
+    failed = report.failed
+    if not failed or (skip_bad_files and len(failed) < len(report.files)):
+        return
+    writer.abandon()
+    problems = "; ".join(file.error for file in failed)
+    if len(report.files) == 1:
+        raise ConversionError(problems, report)
+    others = len(report.files) - len(failed)
+    advice = (
+        f"the {others} others are finished in {writer.folder}: repair these files and repeat the command, "
+        "or add --skip-bad-files to go without them"
+        if others
+        else "nothing was written"
+    )
+    msg = f"{len(failed)} of {len(report.files)} files could not be converted: {problems}; {advice}"
+    raise ConversionError(msg, report)
+
+
+def _to_root(
+    paths: Sequence[str],
+    output: Path,
+    cells: CellTable,
+    rows: CellRows,
+    options: RootOptions,
+    metadata: ShowerMetadata,
+    *,
+    overwrite: bool,
+) -> ConversionReport:
+    """Write all inputs into one ROOT file; the first bad one ends it, and nothing is left behind."""
+    report = ConversionReport(str(output), [FileReport(path) for path in paths])
+    chunks = (showers for file in report.files for showers in iterate_showers(file.path, rows, options, file, metadata))
+    chosen = options.branches
+    names = "hgcal" if chosen is None or not chosen.write_tree else chosen
+    write_root(chunks, output, cells, branches=names, overwrite=overwrite)
+    report.complete = True
+    return report
+
+
+def _resumed(writer: ShowerWriter, number: int) -> FileReport:
+    """Return the report an earlier run left with a finished part."""
+    content = dict(writer.report(number) or {})
+    for key in ("n_showers", "n_hits"):
+        content.pop(key, None)
+    report = FileReport.from_json(content)
+    report.status = "resumed"
+    return report
+
+
+def _source(paths: Sequence[str]) -> str:
+    """Name the input files, without their folders."""
+    names = [path.rsplit("/", 1)[-1] for path in paths]
+    return ", ".join(names) if len(names) <= NAMED_SOURCES else f"{names[0]} ... {names[-1]} ({len(names)} files)"
+
+
+def _settings(options: RootOptions) -> str:
+    """Return what the result depends on, as JSON: kept in the store, and parts are only reused for the same."""
+    settings = asdict(options)
+    settings["branches"] = options.branches.model_dump(exclude_defaults=True) if options.branches is not None else None
+    for name in SPEED_ONLY:
+        del settings[name]
+    return json.dumps(settings, sort_keys=True)

@@ -1,0 +1,123 @@
+"""Files that hold showers: which inputs are meant, and reading each by its kind."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hgcal_gnn.errors import InputError, UsageError
+from hgcal_gnn.files import check_readable
+from hgcal_gnn.showers.root import RootOptions, iterate_root
+from hgcal_gnn.showers.root_tree import detect_branches, open_root
+from hgcal_gnn.showers.store import open_store
+from hgcal_gnn.showers.writer import file_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hgcal_gnn.showers.convert_report import FileReport
+    from hgcal_gnn.showers.metadata import ShowerMetadata
+    from hgcal_gnn.showers.root_hits import CellRows
+    from hgcal_gnn.showers.showers import Showers
+
+KINDS = {".root": "root", ".arrow": "arrow"}
+
+
+def kind_of(path: Path | str) -> str:
+    """Return "root", "hdf5" or "arrow" by the suffix.
+
+    Raises
+    ------
+    UsageError
+        For any other suffix.
+    """
+    suffix = Path(str(path)).suffix.lower()
+    if suffix not in KINDS:
+        msg = f"{path}: no kind of shower file is called {suffix or '(no suffix)'}; known are {', '.join(KINDS)}"
+        raise UsageError(msg)
+    return KINDS[suffix]
+
+
+def is_remote(path: str) -> bool:
+    """Say whether `path` is an address such as ``root://server//file.root``."""
+    return "://" in path
+
+
+def expand_inputs(inputs: Sequence[Path | str]) -> list[str]:
+    """Return the files that names and wildcards mean, each once; those of a wildcard sorted by name.
+
+    Raises
+    ------
+    InputError
+        If a file does not exist or a wildcard matches none.
+    UsageError
+        If there are no inputs, or files of an unknown kind.
+    """
+    found: list[str] = []
+    for item in inputs:
+        text = str(item)
+        if is_remote(text) or Path(text).exists():
+            found.append(text)
+            continue
+        matching = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute patterns)
+        if not matching:
+            msg = f"{text}: no such file" if not glob.has_magic(text) else f"{text}: no file matches this pattern"
+            raise InputError(msg)
+        found += matching
+    if not found:
+        msg = "no input files given"
+        raise UsageError(msg)
+    for path in found:
+        kind_of(path)
+        if not is_remote(path) and Path(path).is_dir():
+            check_readable(Path(path))
+    return list(dict.fromkeys(found))
+
+
+def input_key(path: str) -> str:
+    """Identify an input, so that a file that changed is converted again; addresses stand for themselves."""
+    return path if is_remote(path) else file_key(path)
+
+
+def iterate_showers(
+    path: str, cells: CellRows, options: RootOptions, report: FileReport, metadata: ShowerMetadata
+) -> Iterator[Showers]:
+    """Read the showers of one file in chunks and count them in `report`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be used.
+    """
+    if kind_of(path) == "root":
+        yield from iterate_root(path, cells, options, report, metadata)
+        return
+    for showers in open_store(path, cells_sha256=cells.cells_sha256).chunks():
+        report.count_showers(showers)
+        yield showers.replace(metadata=metadata)
+
+
+def with_branches(options: RootOptions, paths: Sequence[str]) -> RootOptions:
+    """Settle which branches to read, if the options leave it open, by what the first readable ROOT file holds.
+
+    Raises
+    ------
+    InputError
+        If no preset fits: with the trees and branches of the file.
+    """
+    if options.branches is not None:
+        return options
+    problem: InputError | None = None
+    for path in paths:
+        if kind_of(path) != "root":
+            continue
+        try:
+            with open_root(path) as file:
+                return replace(options, branches=detect_branches(file, path, options.tree))
+        except InputError as error:
+            problem = problem or error
+    if problem:
+        raise problem
+    return options
