@@ -40,7 +40,7 @@ def _sampling(family: str, name: str, description: str) -> _Detector:
 
 def _summed(name: str, description: str) -> _Detector:
     def make(window: Window) -> CellTable:
-        return cut(stack_table(name, summed_layers(name)), window)
+        return cut(stack_table(name, summed_layers(name), endcap=True), window)
 
     return _Detector(description, make, partial(summed_voxels, name))
 

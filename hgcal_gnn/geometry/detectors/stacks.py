@@ -1,7 +1,8 @@
 """Stacks of rectangular cells: the regular detectors of the CLIC, ILD and CaloGAN families.
 
-A stack lies like one flat side of a barrel: depth along x, columns of cells along y and z. Rows of the cell table
-run over layers, then y, then z.
+Cells lie in rows along y (phi). CLIC and ILD stacks stand like one flat side of a barrel: depth along x, columns
+along z (eta). CaloGAN stacks stand like an endcap: depth along z, columns along x. The cell table runs over layers,
+then rows, then columns.
 """
 
 from __future__ import annotations
@@ -31,64 +32,79 @@ class Layer:
     ----------
     section : str
         "ECAL" or "HCAL".
-    n_y, n_z : int
-        Cells along y and z.
-    x : float
-        Middle of the sensitive volume.
-    dx, dy, dz : float
-        Sizes of a cell: the sensitive thickness and the two sides.
+    n_rows, n_columns : int
+        Cells along y, and along z (barrel) or x (endcap).
+    depth, thickness : float
+        Middle and thickness of the sensitive volume.
+    height, width : float
+        Sizes of a cell along y and along the columns' axis.
     """
 
     section: str
     silicon: bool
-    n_y: int
-    n_z: int
-    x: float
-    dx: float
-    dy: float
-    dz: float
+    n_rows: int
+    n_columns: int
+    depth: float
+    thickness: float
+    height: float
+    width: float
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return self.n_rows * self.n_columns
 
 
-def stack_table(name: str, layers: list[Layer]) -> CellTable:
+def stack_table(name: str, layers: list[Layer], *, endcap: bool = False) -> CellTable:
     """Return the cells of a stack, ids counting from 1 (0 means "no cell" in exported tables)."""
-    sizes = [layer.n_y * layer.n_z for layer in layers]
-    y, z = (np.concatenate(axis) for axis in zip(*(_centres(layer) for layer in layers), strict=True))
+    sizes = [layer.n_cells for layer in layers]
+    across, y = (np.concatenate(axis) for axis in zip(*(_centres(layer) for layer in layers), strict=True))
 
-    def spread(values: list[Any], dtype: type[np.generic]) -> NDArray[Any]:
+    def spread(values: list[Any], dtype: type[np.generic] = np.float32) -> NDArray[Any]:
         return np.repeat(np.array(values, dtype), sizes)
 
+    depth_axis, column_axis = ("z", "x") if endcap else ("x", "z")
     columns: dict[str, NDArray[Any]] = {
         "cell_id": np.arange(1, sum(sizes) + 1, dtype=np.uint64),
         "layer": spread(list(range(1, len(layers) + 1)), np.int16),
         "subdetector": spread([SUBDETECTORS[layer.section] for layer in layers], np.uint8),
-        "z_side": np.zeros(sum(sizes), np.int8),
+        "z_side": np.full(sum(sizes), 1 if endcap else 0, np.int8),
         "is_silicon": spread([layer.silicon for layer in layers], np.uint8),
-        "x": spread([layer.x for layer in layers], np.float32),
+        depth_axis: spread([layer.depth for layer in layers]),
+        column_axis: across.astype(np.float32),
         "y": y.astype(np.float32),
-        "z": z.astype(np.float32),
-        "dx": spread([layer.dx for layer in layers], np.float32),
-        "dy": spread([layer.dy for layer in layers], np.float32),
-        "dz": spread([layer.dz for layer in layers], np.float32),
+        f"d{depth_axis}": spread([layer.thickness for layer in layers]),
+        f"d{column_axis}": spread([layer.width for layer in layers]),
+        "dy": spread([layer.height for layer in layers]),
     }
     return CellTable.from_columns(columns, source=name, subdetector_names=SUBDETECTOR_NAMES, detector=name)
 
 
 def _centres(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return y and z of the cells of a layer [n_y n_z], centred on 0, z running faster."""
-    y = (np.arange(layer.n_y) - (layer.n_y - 1) / 2) * layer.dy
-    z = (np.arange(layer.n_z) - (layer.n_z - 1) / 2) * layer.dz
-    return np.repeat(y, layer.n_z), np.tile(z, layer.n_y)
+    """Return the places of the cells of a layer along columns and rows, [n_cells] each, centred on 0."""
+    across = (np.arange(layer.n_columns) - (layer.n_columns - 1) / 2) * layer.width
+    y = (np.arange(layer.n_rows) - (layer.n_rows - 1) / 2) * layer.height
+    return np.tile(across, layer.n_rows), np.repeat(y, layer.n_columns)
 
 
 def sampling_layers(family: str, name: str) -> list[Layer]:
     """Return the layers of a sampling calorimeter described by `family`.yaml: clic or ild."""
     listed = numbers(family)
     layers = []
-    for section, (n_y, n_z) in listed["detectors"][name].items():
+    for section, (n_rows, n_columns) in listed["detectors"][name].items():
         of_section = listed["sections"][section]
         side = of_section["cell_mm"] / 10
         layers += [
-            Layer(section, of_section["silicon"], n_y, n_z, plane / 10, of_section["sensor_mm"] / 10, side, side)
+            Layer(
+                section=section,
+                silicon=of_section["silicon"],
+                n_rows=n_rows,
+                n_columns=n_columns,
+                depth=plane / 10,
+                thickness=of_section["sensor_mm"] / 10,
+                height=side,
+                width=side,
+            )
             for plane in _planes_mm(of_section)
         ]
     return layers
@@ -114,12 +130,12 @@ def summed_layers(name: str) -> list[Layer]:
         Layer(
             section="ECAL",
             silicon=of_detector["silicon"],
-            n_y=layer["cells"][0],
-            n_z=layer["cells"][1],
-            x=(front + back) / 20,
-            dx=(back - front) / 10,
-            dy=layer["size_mm"][0] / 10,
-            dz=layer["size_mm"][1] / 10,
+            n_rows=layer["cells"][0],
+            n_columns=layer["cells"][1],
+            depth=(front + back) / 20,
+            thickness=(back - front) / 10,
+            height=layer["size_mm"][0] / 10,
+            width=layer["size_mm"][1] / 10,
         )
         for layer, (front, back) in zip(of_detector["layers"], pairwise(fronts.tolist()), strict=True)
     ]
@@ -133,7 +149,7 @@ def sampling_voxels(family: str, name: str) -> VoxelMap:
     start = 0
     for section in dict.fromkeys(layer.section for layer in layers):
         of_section = [layer for layer in layers if layer.section == section]
-        shape = (len(of_section), of_section[0].n_y, of_section[0].n_z)
+        shape = (len(of_section), of_section[0].n_rows, of_section[0].n_columns)
         number = np.arange(start, start + int(np.prod(shape))).reshape(shape)
         rows[section] = number.transpose([("layer", "y", "z").index(axis) for axis in axes])
         start += number.size
@@ -145,6 +161,6 @@ def summed_voxels(name: str) -> VoxelMap:
     rows: dict[str, NDArray[np.int64]] = {}
     start = 0
     for number, layer in enumerate(summed_layers(name)):
-        rows[f"layer_{number}"] = np.arange(start, start + layer.n_y * layer.n_z).reshape(layer.n_y, layer.n_z)
-        start += layer.n_y * layer.n_z
+        rows[f"layer_{number}"] = np.arange(start, start + layer.n_cells).reshape(layer.n_rows, layer.n_columns)
+        start += layer.n_cells
     return VoxelMap(name, rows, dict.fromkeys(rows, ("phi", "eta")))
