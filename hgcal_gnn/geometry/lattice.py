@@ -69,11 +69,15 @@ def fit_wafers(cells: CellTable) -> WaferFit | None:
     if places is None:
         return None
     wafer_u, wafer_v, u, v = places
-    kind = cells.cell_type.astype(np.int64)
-    key = ((kind << 20) + wafer_u.astype(np.int64) * 1024 + wafer_v).astype(np.int64)
-    _, first, wafer = np.unique(key, return_index=True, return_inverse=True)
+    first, wafer = _number_wafers(cells, wafer_u, wafer_v)
     origin, step_u, step_v = _fit_planes(wafer, len(first), u, v, cells.x, cells.y)
     return WaferFit(wafer, cells.cell_type[first], origin, step_u, step_v, u, v)
+
+
+def wafer_numbers(cells: CellTable) -> NDArray[np.int64] | None:
+    """Return the number of each silicon cell's wafer in its layer, [n_cells]; None if they are not known."""
+    places = _places(cells)
+    return None if places is None else _number_wafers(cells, places[0], places[1])[1]
 
 
 def measure_lattice(cells: CellTable, rows: NDArray[np.int64], fit: WaferFit | None) -> Lattice | None:
@@ -101,12 +105,22 @@ def measure_lattice(cells: CellTable, rows: NDArray[np.int64], fit: WaferFit | N
 
 def _places(cells: CellTable) -> tuple[NDArray[np.int16], ...] | None:
     """Wafer u, v and cell u, v of silicon cells, from columns or DetIds."""
-    if all(name in cells.extra for name in UV_COLUMNS):
+    stated = all(name in cells.extra for name in UV_COLUMNS)
+    if stated and (cells.extra["cell_u"] >= 0).all():  # -1 marks cells without a place in a wafer
         return tuple(np.asarray(cells.extra[name]).astype(np.int16) for name in UV_COLUMNS)
     if not holds_detids(cells.cell_id, cells.subdetector) or (cells.subdetector == HGCAL_HSC).any():
         return None
     ids = decode_silicon(cells.cell_id)
     return ids.wafer_u, ids.wafer_v, ids.cell_u, ids.cell_v
+
+
+def _number_wafers(
+    cells: CellTable, wafer_u: NDArray[np.int16], wafer_v: NDArray[np.int16]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First cell of each wafer, [n_wafers], and the wafer of each cell, [n_cells]; each cell type counts alone."""
+    key = (cells.cell_type.astype(np.int64) << 20) + wafer_u.astype(np.int64) * 1024 + wafer_v
+    _, first, wafer = np.unique(key, return_index=True, return_inverse=True)
+    return first, wafer
 
 
 def _fit_planes(

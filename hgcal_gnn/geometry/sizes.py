@@ -59,7 +59,10 @@ def stated_corners(
     radius = float(np.hypot(cells.x, cells.y).mean())
     x, y, z = (values[rows].astype(np.float64) for values in (cells.x, cells.y, cells.z))
     if not barrel and ({"deta", "dphi"} <= size.keys() or {"dr", "dphi"} <= size.keys()):
-        return _disk_sectors(np.hypot(x, y), np.arctan2(y, x), np.abs(z), size)
+        r, phi = np.hypot(x, y), np.arctan2(y, x)
+        if "dr" in size and {"r", "phi"} <= cells.extra.keys():
+            r, phi = _stated_polar(cells, rows, r, phi, size["dr"])
+        return _disk_sectors(r, phi, np.abs(z), size)
     if barrel and {"deta", "dphi"} <= size.keys():
         return _barrel_towers(np.hypot(x, y), z, radius, centre[rows], size)
     widths = _box_widths(size, np.arctan2(y, x), radius if barrel else None)
@@ -112,6 +115,19 @@ def _box_widths(
     if {"dx", "dy", "dz"} <= size.keys():
         return np.abs(size["dx"] * np.sin(phi)) + np.abs(size["dy"] * np.cos(phi)), size["dz"]
     return None
+
+
+def _stated_polar(
+    cells: CellTable, rows: NDArray[np.int64], r: NDArray[np.float64], phi: NDArray[np.float64], dr: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Middle of each cell in r and phi from the columns of that name, if they fit x and y.
+
+    A wide sector's x and y may be its centroid, which is not the middle of its r and phi.
+    """
+    stated = cells.extra["r"][rows].astype(np.float64)
+    if (np.abs(stated - r) > 0.5 * dr).any():
+        return r, phi
+    return stated, cells.extra["phi"][rows].astype(np.float64)
 
 
 def _disk_sectors(

@@ -167,6 +167,16 @@ def test_stated_sectors() -> None:
     assert cell_area(disk)[0] == pytest.approx(np.pi * 4, rel=2e-3)
 
 
+def test_centres_of_wide_sectors_may_be_centroids() -> None:
+    # the centroid of a quarter ring from 4 to 6 lies at r = 2/3 (6^3 - 4^3) / (6^2 - 4^2) sin(pi/4) / (pi/4) = 4.56
+    x = 4.56
+    quarter = table([x, 0.0], [0.0, x], r=5.0, phi=[0.0, np.pi / 2], dr=2.0, dphi=np.pi / 2)
+    r = np.hypot(*outlines(quarter).corners.T)
+    assert (r.min(), r.max()) == pytest.approx((4.0, 6.0))
+    wrong = table([x, 0.0], [0.0, x], r=50.0, phi=[0.0, np.pi / 2], dr=2.0, dphi=np.pi / 2)  # in mm
+    assert np.hypot(*outlines(wrong).corners.T).max() == pytest.approx(5.56)
+
+
 def test_stated_eta_and_phi() -> None:
     eta, z = 2.0, 320.0
     r = z / np.sinh(eta)
