@@ -163,11 +163,16 @@ class BatchWriter:
         if extra:
             msg = f"column {', '.join(extra)} is missing in the first showers of the file and present in later ones"
             raise InputError(msg)
-        room = CHUNK - sum(len(piece) for piece in self._pending)
-        for start in [0, *range(room, len(showers), CHUNK)] if len(showers) else []:
-            self._pending.append(showers[start : room if start == 0 else start + CHUNK])
-            if sum(len(piece) for piece in self._pending) == CHUNK:
+        start = 0
+        while start < len(showers):
+            stop = start + CHUNK - sum(len(piece) for piece in self._pending)
+            self._pending.append(showers[start:stop])
+            start = stop
+            if stop <= len(showers):
                 self._flush()
+        if self._pending and len(showers):
+            # what waits is copied, so that neither a mapped file nor the caller's arrays are held
+            self._pending[-1] = self._pending[-1].copy()
 
     def _start(self, names: Iterable[str]) -> None:
         self._schema = arrow_schema(ALWAYS | set(names), self._metadata)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CHUNK_BYTES = 64 * 2**20  # of dense data read or written at once
+CHUNK_BYTES = 16 * 2**20  # of dense data read or written at once
 
 
 @contextmanager

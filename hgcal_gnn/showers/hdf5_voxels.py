@@ -19,6 +19,7 @@ from hgcal_gnn.showers.hdf5_files import (
     reading,
     rows_per_chunk,
 )
+from hgcal_gnn.showers.ragged import nonzero_of_rows, offsets_of
 from hgcal_gnn.showers.showers import Showers
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ def read_voxels(
         for start in range(0, n_showers, rows):
             stop = min(start + rows, n_showers)
             with reading(path):
-                dense = np.concatenate([data[start:stop].reshape(stop - start, -1) for data in voxels], axis=1)
+                parts = [data[start:stop].reshape(stop - start, -1) for data in voxels]
+            dense = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
             numbers = incident[start:stop].reshape(stop - start, -1).astype(np.float64)
             columns = layout.decode(numbers, np.full(stop - start, pdg_id, dtype=np.int32))
             columns["event_id"] = np.arange(start, stop)
@@ -202,20 +204,29 @@ def _hits_of(
     dense: NDArray[Any], cells: NDArray[np.int32], unit: float, source: str, *, drop: bool
 ) -> dict[str, NDArray[Any]]:
     """Return offsets, cell and energy [GeV] of the voxels that are not 0 (NaN are not)."""
-    n_showers, n_voxels = dense.shape
-    filled = np.flatnonzero(dense)
-    cell = cells[filled % n_voxels]
-    homeless = cell == NO_CELL
-    if homeless.any():
-        summary = f"{source}: {int(homeless.sum())} voxels hold energy but have no cell in the geometry"
+    # the kernel takes native numbers of at least 32 bits
+    native = np.float32 if dense.dtype.itemsize < 4 else dense.dtype.newbyteorder("=")
+    offsets, voxel, values = nonzero_of_rows(dense.astype(native, copy=False))
+    cell = cells[voxel]
+    if len(cells) and cells.min() == NO_CELL:
+        has_cell = cell != NO_CELL
+        offsets = _checked_offsets(has_cell, offsets, source, drop=drop)
+        cell, values = cell[has_cell], values[has_cell]
+    return {"offsets": offsets, "cell": cell, "energy": (values * unit).astype(np.float32)}
+
+
+def _checked_offsets(
+    has_cell: NDArray[np.bool_], offsets: NDArray[np.int64], source: str, *, drop: bool
+) -> NDArray[np.int64]:
+    """Return the offsets of the hits that have a cell; refuse the others unless they may be dropped."""
+    n_homeless = int((~has_cell).sum())
+    if n_homeless:
+        summary = f"{source}: {n_homeless} voxels hold energy but have no cell in the geometry"
         if not drop:
             msg = f'{summary}; is this the right map? Drop them with invalid="drop"'
             raise InputError(msg)
         logger.warning("%s; dropped", summary)
-        filled, cell = filled[~homeless], cell[~homeless]
-    offsets = np.searchsorted(filled, np.arange(n_showers + 1) * n_voxels)
-    energy = (dense.ravel()[filled].astype(np.float64) * unit).astype(np.float32)
-    return {"offsets": offsets, "cell": cell, "energy": energy}
+    return offsets_of(has_cell)[offsets]
 
 
 def _dense_of(showers: Showers, voxel_map: VoxelMap, unit: float) -> NDArray[np.float32]:

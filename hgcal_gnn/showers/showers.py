@@ -227,6 +227,11 @@ class Showers:
         """Return showers with some columns or the metadata replaced; types and shapes are checked."""
         return replace(self, **columns)
 
+    def copy(self) -> Showers:
+        """Return showers with arrays of their own, where these are views of a file or of other showers."""
+        columns = {name: values.copy() for name, values in self.columns().items()}
+        return self.replace(offsets=self.offsets.copy(), **columns)
+
     def with_columns(self, names: Iterable[str]) -> Showers:
         """Return showers that have at least the columns `names`; those missing are "not known" (see `columns`)."""
         missing = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +40,9 @@ class ShowerStore:
         self.path = Path(path)
         check_readable(self.path)
         try:
-            with pa.memory_map(str(self.path)) as file:
-                self._file = file.read_buffer()
+            with self.path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._file = pa.py_buffer(self._map)
             reader = pa.ipc.open_file(self._file)
             self.metadata = decode_metadata(reader.schema, self.path)
             self.names = check_types(reader.schema, self.path)
@@ -97,8 +99,10 @@ class ShowerStore:
         return Showers(offsets=offsets, **columns, metadata=self.metadata)
 
     def chunks(self) -> Iterator[Showers]:
-        """Iterate over the record batches."""
-        return (self.chunk(number) for number in range(self.n_chunks))
+        """Iterate over the record batches; the memory of each counts as used only until the next one is asked for."""
+        for number in range(self.n_chunks):
+            yield self.chunk(number)
+            self._release(number)
 
     def read(self, rows: slice | NDArray[Any] | Sequence[int]) -> Showers:
         """Gather showers by slice, boolean mask or row numbers in any order; only these are read from the file.
@@ -134,6 +138,12 @@ class ShowerStore:
         """
         for number, showers in enumerate(self.chunks()):
             check_values(showers, f"{self.path} (showers from {self.starts[number]})", n_cells)
+
+    def _release(self, number: int) -> None:
+        """Tell the system that it may forget the pages of a record batch; views of it stay valid."""
+        places = [int(bases[number]) * self._words[name].itemsize for name, bases in self._bases.items()]
+        start = min(places) // mmap.PAGESIZE * mmap.PAGESIZE
+        self._map.madvise(mmap.MADV_DONTNEED, start, max(places) - start)
 
     def _address_columns(self, batches: Sequence[Any]) -> None:
         """Find where in the file each column of each record batch lies, in units of its own type.

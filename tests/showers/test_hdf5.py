@@ -68,6 +68,17 @@ def test_energy_sums_equal_those_of_the_file(calochallenge, chunk_bytes):
     assert made.event_id.tolist() == list(range(N_SHOWERS))
 
 
+@pytest.mark.parametrize("dtype", [">f4", "f2", ">f8", "i4"])
+def test_number_types_of_other_writers(tmp_path, dtype):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["showers"] = np.array([[0, 2, 0, 30.5]]).astype(dtype)
+        file["incident_energies"] = np.array([[1000]]).astype(dtype)
+    made = together(read_hdf5(tmp_path / "other.h5", np.arange(4), pdg_id=22))
+    assert made.cell.tolist() == [1, 3]
+    assert made.energy == pytest.approx([2e-3, 30e-3 if dtype == "i4" else 30.5e-3], rel=1e-6)
+    assert made.incident_energy.tolist() == [1.0]
+
+
 def test_pieces_are_bounded(calochallenge):
     pieces = list(read_hdf5(calochallenge, np.arange(12), pdg_id=22, chunk_bytes=12 * 8 * 5))
     assert [len(piece) for piece in pieces] == [5, 5, 5, 5, 3]
