@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit, prange
 
 from hgcal_gnn.geometry.edges import Pairs
-from hgcal_gnn.geometry.grid import bin_of, build_grid
+from hgcal_gnn.geometry.grid import bin_of, build_grid, extent
 
 if TYPE_CHECKING:
     from hgcal_gnn.arrays import F64, I32, U8
@@ -46,6 +46,8 @@ def find_boxes(table: CellTable, stations: Stations) -> Boxes | None:
     if {"deta", "dphi"} <= have or ({"dr", "dphi"} <= have and not barrel.any()):
         radial = "deta" not in have
         r = np.hypot(table.x, table.y).astype(np.float64)
+        if radial and {"r", "phi"} <= have:  # x, y may be the centroid of a wide sector: take the middle of the bin
+            r, phi = table.extra["r"].astype(np.float64), table.extra["phi"].astype(np.float64)
         a = r if radial else np.arcsinh(table.z / np.maximum(r, 1e-9))
         turning = replace(stations, a=a, b=phi, radius=np.ones(stations.n_stations))
         return Boxes(turning, _size(table, "dr" if radial else "deta"), _size(table, "dphi"))
@@ -70,10 +72,8 @@ def box_pairs(boxes: Boxes, group: U8, *, corners: bool = False) -> Pairs:
     overlap by at least a tenth of the shorter one.
     """
     stations, size_a, size_b = boxes.stations, boxes.size_a, boxes.size_b
-    widest = [np.zeros(stations.n_stations) for _ in range(2)]
-    for largest, size in zip(widest, (size_a, size_b), strict=True):
-        np.maximum.at(largest, stations.number, size)
-    grid = build_grid(stations, np.maximum(widest[0], 1e-9), np.maximum(widest[1], 1e-9))
+    widest_a, widest_b = (extent(stations.number, size, stations.n_stations)[1] for size in (size_a, size_b))
+    grid = build_grid(stations, np.maximum(widest_a, 1e-9), np.maximum(widest_b, 1e-9))
     slots = 6
     while True:
         partners = np.full((len(group), slots), -1, dtype=np.int32)

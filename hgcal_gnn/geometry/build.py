@@ -17,7 +17,7 @@ from hgcal_gnn.geometry.edges import Pairs
 from hgcal_gnn.geometry.exported import neighbour_columns, read_exported
 from hgcal_gnn.geometry.gabriel import gabriel_pairs
 from hgcal_gnn.geometry.graph import CellGraph
-from hgcal_gnn.geometry.grid import build_grid
+from hgcal_gnn.geometry.grid import build_grid, extent
 from hgcal_gnn.geometry.nearest import nearest_in
 from hgcal_gnn.geometry.pitch import cell_pitch
 from hgcal_gnn.geometry.stations import find_stations
@@ -139,6 +139,7 @@ def build_graph(
             Pairs.concatenate([found.pairs, border]),
             none if following is None else following,
             none if preceding is None else preceding,
+            stations if found.following is None and found.preceding is None else None,
         )
     recorded: dict[str, Any] = asdict(rules) | {"notes": report.notes}
     return CellGraph(table, rowptr, col, edge_type, rules=recorded), report
@@ -146,8 +147,7 @@ def build_graph(
 
 def _bin_width(stations: Stations, pitch: F32) -> F64:
     """Bins as wide as the smallest cells of a station reach, so that few cells are looked at in vain."""
-    smallest = np.full(stations.n_stations, np.inf)
-    np.minimum.at(smallest, stations.number, pitch)
+    smallest, _ = extent(stations.number, pitch, stations.n_stations)
     return MAX_DISTANCE * smallest
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit, prange
@@ -10,6 +10,7 @@ from numba import njit, prange
 if TYPE_CHECKING:
     from hgcal_gnn.arrays import I32, I64, U8
     from hgcal_gnn.geometry.edges import Pairs
+    from hgcal_gnn.geometry.stations import Stations
 
 INTRA, BORDER, NEXT, PREVIOUS = 0, 1, 2, 3
 EDGE_TYPES = ("intra-layer", "border", "to the next layer", "to the previous layer")
@@ -21,6 +22,7 @@ def assemble(
     pairs: Pairs,
     following: I32,
     preceding: I32,
+    stations: Stations | None = None,
 ) -> tuple[I64, I32, U8]:
     """Store every relation both ways, sorted by (source, target), without duplicates.
 
@@ -33,6 +35,9 @@ def assemble(
     following, preceding : int32 [n_cells]
         Row of the nearest cell in the next and in the previous layer, -1 for none. An edge to the next layer joins
         the nearest next cell with every cell there whose nearest previous cell is this one.
+    stations
+        Given if pairs stay within a station and depth leads to the neighbouring one: then stations are
+        filled in parallel.
 
     Returns
     -------
@@ -40,66 +45,128 @@ def assemble(
     col : int32 [n_edges]
     edge_type : uint8 [n_edges]
     """
-    rowptr = np.zeros(len(following) + 1, dtype=np.int64)
-    _count(partners, n_partners, pairs.first, pairs.second, following, preceding, rowptr)
+    n_cells = len(following)
+    blocks = _blocks(stations, n_cells)
+    rowptr = np.zeros(n_cells + 1, dtype=np.int64)
+    _count(blocks, partners, n_partners, following, preceding, rowptr)
+    _count_pairs(pairs.first, pairs.second, rowptr)
     np.cumsum(rowptr, out=rowptr)
+    cursor = rowptr[:-1].copy()
     col = np.empty(rowptr[-1], dtype=np.int32)
     edge_type = np.empty(rowptr[-1], dtype=np.uint8)
-    _fill(
-        partners, n_partners, pairs.first, pairs.second, pairs.edge_type, following, preceding, rowptr, col, edge_type
-    )  # fmt: skip
+    _fill(blocks, partners, n_partners, following, preceding, cursor, col, edge_type)
+    _fill_pairs(pairs.first, pairs.second, pairs.edge_type, cursor, col, edge_type)
     sort_rows(rowptr, col, edge_type)
     return rowptr, col, edge_type
 
 
+class _Blocks(NamedTuple):
+    """Rows that are filled together: a station each, or everything at once.
+
+    Attributes
+    ----------
+    row : int32 [n_cells]
+        Rows, one block after the other.
+    start : int64 [n_blocks + 1]
+    previous, next : int32 [n_blocks]
+        Blocks whose cells point into this one as their next (previous) cell, -1 for none.
+    """
+
+    row: I32
+    start: I64
+    previous: I32
+    next: I32
+
+
+def _blocks(stations: Stations | None, n_cells: int) -> _Blocks:
+    if stations is None:
+        itself = np.zeros(1, dtype=np.int32)
+        return _Blocks(np.arange(n_cells, dtype=np.int32), np.array([0, n_cells]), itself, itself)
+    row = np.argsort(stations.number, kind="stable").astype(np.int32)
+    start = np.concatenate([[0], np.cumsum(np.bincount(stations.number, minlength=stations.n_stations))])
+    return _Blocks(row, start, stations.previous, stations.next)
+
+
+@njit(cache=True, parallel=True)
+def _count(blocks: _Blocks, partners: I32, n_partners: U8, following: I32, preceding: I32, rowptr: I64) -> None:
+    """Count the entries of each row; a block only writes to its own rows, so blocks do not collide."""
+    for block in prange(len(blocks.start) - 1):
+        for place in range(blocks.start[block], blocks.start[block + 1]):
+            i = blocks.row[place]
+            rowptr[i + 1] += n_partners[i]
+            for k in range(n_partners[i]):
+                rowptr[partners[i, k] + 1] += 1
+            if following[i] >= 0:
+                rowptr[i + 1] += 1
+            if preceding[i] >= 0 and following[preceding[i]] != i:
+                rowptr[i + 1] += 1
+        before, behind = blocks.previous[block], blocks.next[block]
+        if before >= 0:
+            for place in range(blocks.start[before], blocks.start[before + 1]):
+                j = following[blocks.row[place]]
+                if j >= 0:
+                    rowptr[j + 1] += 1
+        if behind >= 0:
+            for place in range(blocks.start[behind], blocks.start[behind + 1]):
+                j = preceding[blocks.row[place]]
+                if j >= 0 and following[j] != blocks.row[place]:
+                    rowptr[j + 1] += 1
+
+
+@njit(cache=True, inline="always")
+def _put(i: int, j: int, kind: int, cursor: I64, col: I32, edge_type: U8) -> None:
+    col[cursor[i]], edge_type[cursor[i]] = j, kind
+    cursor[i] += 1
+
+
+@njit(cache=True, parallel=True)
+def _fill(
+    blocks: _Blocks,
+    partners: I32,
+    n_partners: U8,
+    following: I32,
+    preceding: I32,
+    cursor: I64,
+    col: I32,
+    edge_type: U8,
+) -> None:
+    """Write what `_count` counted, in the same order."""
+    for block in prange(len(blocks.start) - 1):
+        for place in range(blocks.start[block], blocks.start[block + 1]):
+            i = blocks.row[place]
+            for k in range(n_partners[i]):
+                _put(i, partners[i, k], INTRA, cursor, col, edge_type)
+                _put(partners[i, k], i, INTRA, cursor, col, edge_type)
+            if following[i] >= 0:
+                _put(i, following[i], NEXT, cursor, col, edge_type)
+            if preceding[i] >= 0 and following[preceding[i]] != i:
+                _put(i, preceding[i], PREVIOUS, cursor, col, edge_type)
+        before, behind = blocks.previous[block], blocks.next[block]
+        if before >= 0:
+            for place in range(blocks.start[before], blocks.start[before + 1]):
+                i = blocks.row[place]
+                if following[i] >= 0:
+                    _put(following[i], i, PREVIOUS, cursor, col, edge_type)
+        if behind >= 0:
+            for place in range(blocks.start[behind], blocks.start[behind + 1]):
+                i = blocks.row[place]
+                j = preceding[i]
+                if j >= 0 and following[j] != i:
+                    _put(j, i, NEXT, cursor, col, edge_type)
+
+
 @njit(cache=True)
-def _count(partners: I32, n_partners: U8, first: I32, second: I32, following: I32, preceding: I32, rowptr: I64) -> None:
-    for i in range(len(following)):
-        rowptr[i + 1] += n_partners[i]
-        for k in range(n_partners[i]):
-            rowptr[partners[i, k] + 1] += 1
-        if following[i] >= 0:
-            rowptr[i + 1] += 1
-            rowptr[following[i] + 1] += 1
-        if preceding[i] >= 0 and following[preceding[i]] != i:
-            rowptr[i + 1] += 1
-            rowptr[preceding[i] + 1] += 1
+def _count_pairs(first: I32, second: I32, rowptr: I64) -> None:
     for k in range(len(first)):
         rowptr[first[k] + 1] += 1
         rowptr[second[k] + 1] += 1
 
 
-@njit(cache=True, inline="always")
-def _put(i: int, j: int, kind: int, back: int, cursor: I64, col: I32, edge_type: U8) -> None:
-    col[cursor[i]], edge_type[cursor[i]] = j, kind
-    cursor[i] += 1
-    col[cursor[j]], edge_type[cursor[j]] = i, back
-    cursor[j] += 1
-
-
 @njit(cache=True)
-def _fill(
-    partners: I32,
-    n_partners: U8,
-    first: I32,
-    second: I32,
-    kinds: U8,
-    following: I32,
-    preceding: I32,
-    rowptr: I64,
-    col: I32,
-    edge_type: U8,
-) -> None:
-    cursor = rowptr[:-1].copy()
-    for i in range(len(following)):
-        for k in range(n_partners[i]):
-            _put(i, partners[i, k], 0, 0, cursor, col, edge_type)
-        if following[i] >= 0:
-            _put(i, following[i], 2, 3, cursor, col, edge_type)
-        if preceding[i] >= 0 and following[preceding[i]] != i:
-            _put(i, preceding[i], 3, 2, cursor, col, edge_type)
+def _fill_pairs(first: I32, second: I32, kinds: U8, cursor: I64, col: I32, edge_type: U8) -> None:
     for k in range(len(first)):
-        _put(first[k], second[k], kinds[k], kinds[k], cursor, col, edge_type)
+        _put(first[k], second[k], kinds[k], cursor, col, edge_type)
+        _put(second[k], first[k], kinds[k], cursor, col, edge_type)
 
 
 @njit(cache=True, parallel=True)

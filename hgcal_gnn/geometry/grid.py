@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 if TYPE_CHECKING:
-    from hgcal_gnn.arrays import F64, I32, I64, Bools
+    from hgcal_gnn.arrays import F32, F64, I32, I64, Bools
     from hgcal_gnn.geometry.stations import Stations
 
 MAX_BINS_PER_CELL = 4  # widen the bins of a sparse station rather than pay memory for empty ones
@@ -56,8 +56,8 @@ def build_grid(stations: Stations, width: F64, width_b: F64 | None = None) -> Ce
     """
     n_stations = stations.n_stations
     count = np.bincount(stations.number, minlength=n_stations)
-    low_a, high_a = _extent(stations.number, stations.a, n_stations)
-    low_b, high_b = _extent(stations.number, stations.b, n_stations)
+    low_a, high_a = extent(stations.number, stations.a, n_stations)
+    low_b, high_b = extent(stations.number, stations.b, n_stations)
     wraps = stations.radius > 0
     low_b = np.where(wraps, -np.pi * stations.radius, low_b)
     high_b = np.where(wraps, np.pi * stations.radius, high_b)
@@ -87,15 +87,15 @@ def build_grid(stations: Stations, width: F64, width_b: F64 | None = None) -> Ce
     return CellGrid(row, a, b, bin_start, station_bin, low_a, low_b, width_a, width_b, n_a, n_b, wraps)
 
 
-def _extent(number: I32, value: F64, n_stations: int) -> tuple[F64, F64]:
-    """Smallest and largest `value` in each station."""
+def extent(number: I32, value: F64 | F32, n_stations: int) -> tuple[F64, F64]:
+    """Return the smallest and the largest `value` of each station."""
     low, high = np.full(n_stations, np.inf), np.full(n_stations, -np.inf)
     _min_max(number, value, low, high)
     return low, high
 
 
 @njit(cache=True)
-def _min_max(number: I32, value: F64, low: F64, high: F64) -> None:
+def _min_max(number: I32, value: F64 | F32, low: F64, high: F64) -> None:
     for i in range(len(value)):
         s = number[i]
         low[s] = min(low[s], value[i])

@@ -51,7 +51,7 @@ def _find_nearest(grid: CellGrid, number: I32, target: I32, scale: F64, cell_id:
                 nearest[i] = _search(grid, s, grid.a[slot], grid.b[slot] * scale[number[i]], cell_id)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _search(grid: CellGrid, s: int, a: float, b: float, cell_id: U64) -> int:
     """Look through rings of bins around (a, b) until no unseen bin can hold a nearer cell."""
     n_a, n_b = grid.n_a[s], grid.n_b[s]

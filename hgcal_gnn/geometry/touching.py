@@ -10,7 +10,7 @@ from numba import njit, prange
 from hgcal_gnn.geometry.grid import bin_of
 
 if TYPE_CHECKING:
-    from hgcal_gnn.arrays import F32, F64, I32, U8
+    from hgcal_gnn.arrays import F32, F64, I32, I64, U8, Bools
     from hgcal_gnn.geometry.grid import CellGrid
 
 MAX_DISTANCE = 1.5  # of the mean pitch, between centres
@@ -18,9 +18,10 @@ MIN_EDGE = 0.1  # of the smaller pitch, the shared Voronoi edge
 # A square cell reaches half its diagonal, 0.707 pitches, from its centre. A Voronoi edge beyond that lies
 # in empty space (the notch of a missing tile) and is no contact. Hexagons reach 0.577.
 REACH = 0.71
+IRREGULAR = 0.1  # a lattice distorted by more than this is measured edge by edge
 CHUNK = 4096
 NEAR = 64  # room for cells within 1.5 pitches; more only where cells overlap
-FIRST_SLOTS = 8  # partners stored per cell; a cell of a hexagonal lattice needs at most 6
+FIRST_SLOTS = 6  # partners stored per cell; a hexagonal lattice needs 3
 
 
 def touching_pairs(
@@ -41,14 +42,16 @@ def touching_pairs(
     Returns
     -------
     partners : int32 [n_cells, slots]
-        The pair is stored with its cell of larger pitch (of larger row, if equal); unused slots hold -1.
+        The pair is stored with its cell of larger pitch (of larger row, if equal); only the first
+        n_partners slots count.
     n_partners : uint8 [n_cells]
     """
     slots = FIRST_SLOTS
     while True:
-        partners = np.full((len(pitch), slots), -1, dtype=np.int32)
+        partners = np.empty((len(pitch), slots), dtype=np.int32)
         n_partners = np.zeros(len(pitch), dtype=np.uint8)
-        _find_touching(grid, station, group, pitch, partners, n_partners)
+        left = _link_regular(grid, station, group, pitch, partners, n_partners)
+        _link_others(grid, np.flatnonzero(left), station, group, pitch, partners, n_partners)
         most = int(n_partners.max(initial=0))
         if most <= slots:
             return partners, n_partners
@@ -56,11 +59,34 @@ def touching_pairs(
 
 
 @njit(cache=True, parallel=True)
-def _find_touching(grid: CellGrid, station: I32, group: U8, pitch: F32, partners: I32, n_partners: U8) -> None:
+def _link_regular(grid: CellGrid, station: I32, group: U8, pitch: F32, partners: I32, n_partners: U8) -> Bools:
+    """Link the cells that sit in a regular hexagonal lattice, nearly all; return which slots are left."""
     n_cells = len(grid.row)
+    left = np.zeros(n_cells, np.bool_)
     for chunk in prange((n_cells + CHUNK - 1) // CHUNK):
         near_a, near_b, near_row = np.empty(NEAR), np.empty(NEAR), np.empty(NEAR, np.int32)
         for slot in range(chunk * CHUNK, min((chunk + 1) * CHUNK, n_cells)):
+            i = grid.row[slot]
+            n_near = _gather(grid, slot, station[i], group, pitch, near_a, near_b, near_row)
+            if n_near != 6 or not _is_hexagon(near_a, near_b, pitch[i]):
+                left[slot] = True
+                continue
+            for k in range(6):
+                j = near_row[k]
+                if pitch[j] < pitch[i] or (pitch[j] == pitch[i] and j < i):
+                    partners[i, n_partners[i]] = j
+                    n_partners[i] += 1
+    return left
+
+
+@njit(cache=True, parallel=True)
+def _link_others(
+    grid: CellGrid, slots: I64, station: I32, group: U8, pitch: F32, partners: I32, n_partners: U8
+) -> None:
+    """Measure the Voronoi edges of the remaining cells: rims of wafers, tiles, distorted lattices."""
+    for chunk in prange((len(slots) + CHUNK - 1) // CHUNK):
+        near_a, near_b, near_row = np.empty(NEAR), np.empty(NEAR), np.empty(NEAR, np.int32)
+        for slot in slots[chunk * CHUNK : (chunk + 1) * CHUNK]:
             i = grid.row[slot]
             n_near = _gather(grid, slot, station[i], group, pitch, near_a, near_b, near_row)
             if n_near > len(near_a):
@@ -76,7 +102,7 @@ def _find_touching(grid: CellGrid, station: I32, group: U8, pitch: F32, partners
                     n_partners[i] += 1
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _gather(grid: CellGrid, slot: int, s: int, group: U8, pitch: F32, near_a: F64, near_b: F64, near_row: I32) -> int:
     """Collect the cells of one group within 1.5 pitches, relative to the cell; return how many there are."""
     i = grid.row[slot]
@@ -110,6 +136,29 @@ def _gather(grid: CellGrid, slot: int, s: int, group: U8, pitch: F32, near_a: F6
 
 
 @njit(cache=True, inline="always")
+def _is_hexagon(near_a: F64, near_b: F64, pitch: float) -> bool:
+    """Recognise six neighbours of a regular lattice, who all touch: most cells, at a tenth of the work.
+
+    Six points z on a circle form a regular hexagon if the sums of z, z^2 and z^3 vanish (then, by Newton's
+    identities, they are the roots of z^6 = const).
+    """
+    sum_1a = sum_1b = sum_2a = sum_2b = sum_3a = sum_3b = 0.0
+    scale = 1.0 / pitch
+    for k in range(6):
+        a, b = near_a[k] * scale, near_b[k] * scale
+        a2, b2 = a * a - b * b, 2.0 * a * b
+        if abs(a * a + b * b - 1.0) > IRREGULAR:
+            return False
+        sum_1a, sum_1b = sum_1a + a, sum_1b + b
+        sum_2a, sum_2b = sum_2a + a2, sum_2b + b2
+        sum_3a, sum_3b = sum_3a + a2 * a - b2 * b, sum_3b + a2 * b + b2 * a
+    first = sum_1a * sum_1a + sum_1b * sum_1b
+    second = sum_2a * sum_2a + sum_2b * sum_2b
+    third = sum_3a * sum_3a + sum_3b * sum_3b
+    return max(first, second, third) < IRREGULAR * IRREGULAR
+
+
+@njit(cache=True, inline="always")
 def _touch(near_a: F64, near_b: F64, n_near: int, k: int, pitch_i: float, pitch_j: float) -> bool:
     """Measure the Voronoi edge between the origin and neighbour k, within reach of both.
 
@@ -124,9 +173,11 @@ def _touch(near_a: F64, near_b: F64, n_near: int, k: int, pitch_i: float, pitch_
     spare = REACH * REACH * mean * mean - 0.25 * distance * distance
     if spare <= 0.0:
         return False
-    high = np.sqrt(spare)
-    low = -high
+    half = np.sqrt(spare)
+    low, high = -half, half
     needed = MIN_EDGE * min(pitch_i, pitch_j)
+    if high - low < needed:
+        return False
     across_a, across_b = -db / distance, da / distance
     for q in range(n_near):
         if q == k:
@@ -134,11 +185,13 @@ def _touch(near_a: F64, near_b: F64, n_near: int, k: int, pitch_i: float, pitch_
         qa, qb = near_a[q], near_b[q]
         room = 0.5 * (qa * qa + qb * qb - da * qa - db * qb)
         slope = across_a * qa + across_b * qb
+        if room >= half * abs(slope):
+            continue  # cuts off nothing within reach: spares most divisions
         if slope > 1e-12:
             high = min(high, room / slope)
         elif slope < -1e-12:
             low = max(low, room / slope)
-        elif room < 0.0:
+        else:
             return False
         if high - low < needed:
             return False
