@@ -9,6 +9,7 @@ import json
 import numpy as np
 import pyarrow.csv
 import pytest
+import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
@@ -101,6 +102,31 @@ def test_second_endcap_is_turned_around_y(hgcal):
     np.testing.assert_array_equal(minus.x, -plus.x)
     np.testing.assert_array_equal(minus.y, plus.y)
     np.testing.assert_array_equal(minus.z, -plus.z)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_sides_are_laid_out_as_in_real_events(hgcal, shared_data, side):
+    """Rec hits of an older geometry: wafer (u, v) and tile phi say where a cell is on either side as they do here."""
+    names = [f"rechit_{name}" for name in ("x", "y", "z", "detid", "wafer_u", "wafer_v")]
+    with uproot.open(shared_data / "cms_hgcal_muons_ntuple.root") as file:
+        arrays = file["ana/hgc"].arrays(names, library="np")
+    x, y, z, ids, u, v = (np.concatenate(arrays[name]) for name in names)
+    here = np.sign(z) == side
+    silicon = here & (ids.astype(np.int64) >> 28 & 15 == 8)
+    real = np.linalg.lstsq(np.column_stack([u[silicon], v[silicon]]), np.column_stack([x, y])[silicon], rcond=None)[0]
+    rows = (hgcal.z_side == side) & (hgcal.layer == 1)
+    wafer = np.column_stack([hgcal.extra["wafer_u"][rows], hgcal.extra["wafer_v"][rows]])
+    ours = np.linalg.lstsq(wafer, np.column_stack([hgcal.x, hgcal.y])[rows], rcond=None)[0]
+    np.testing.assert_allclose(ours, real, atol=0.2)
+    tile = np.flatnonzero(here & (ids.astype(np.int64) >> 28 & 15 == 10))
+    iphi = (ids[tile].astype(np.int64) & 511).astype(int)
+    rows = np.flatnonzero((hgcal.z_side == side) & (hgcal.layer == 47) & (hgcal.is_silicon == 0))
+    first = np.unique(hgcal.extra["iphi"][rows], return_index=True)[1]
+    phi = np.arctan2(hgcal.y[rows[first]], hgcal.x[rows[first]])  # [288]
+    known = iphi <= 288
+    turned = np.arctan2(y[tile], x[tile])[known] - phi[iphi[known] - 1]
+    agree = np.abs(np.remainder(turned + np.pi, 2 * np.pi) - np.pi) < 1e-3
+    assert agree.sum() > 0.8 * len(tile)  # that geometry has 360 tiles around in its first mixed layers
 
 
 def test_silicon_agrees_with_the_module_table(hgcal, modules):
@@ -271,6 +297,16 @@ def test_silicon_keeps_out_of_the_tiles(hgcal, layer):
     ring = np.searchsorted(edges, np.hypot(hgcal.x[silicon], hgcal.y[silicon]))
     iphi = (np.degrees(np.arctan2(hgcal.y[silicon], hgcal.x[silicon])) / 1.25 // 1).astype(int) % 288 + 1
     assert not present[ring, iphi].any()
+
+
+@pytest.mark.parametrize("layer", [1, 2, 14, 29, 34, 41, 45])
+def test_layers_have_the_symmetry_of_their_thirds(hgcal, layer):
+    rows = np.flatnonzero((hgcal.z_side > 0) & (hgcal.layer == layer))
+    points = np.column_stack([hgcal.x[rows], hgcal.y[rows]]).astype(float)
+    cos, sin = -0.5, np.sqrt(3) / 2
+    distance, nearest = cKDTree(points).query(points @ np.array([[cos, sin], [-sin, cos]]))
+    assert distance.max() < 1e-4
+    np.testing.assert_array_equal(hgcal.cell_type[rows], hgcal.cell_type[rows][nearest])
 
 
 WINDOWS = [
