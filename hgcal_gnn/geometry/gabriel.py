@@ -61,19 +61,22 @@ def _gabriel_links(points: F64, *, corners: bool) -> tuple[I64, I64]:
         triangles = Delaunay(points).simplices.astype(np.int64)
     except (QhullError, ValueError):
         return _chain(points)  # fewer than three cells, or all on one line
-    first, second, blocked = [], [], []
-    for k in range(3):
-        opposite, a, b = points[triangles[:, k]], triangles[:, k - 2], triangles[:, k - 1]
-        to_a, to_b = points[a] - opposite, points[b] - opposite
-        # The corner is inside the circle over ab if it sees ab under more than a right angle.
-        cosine = np.sum(to_a * to_b, axis=1) / np.maximum(np.hypot(*to_a.T) * np.hypot(*to_b.T), 1e-300)
-        first.append(np.minimum(a, b))
-        second.append(np.maximum(a, b))
-        blocked.append(cosine < (-ROUND if corners else ROUND))
-    key = np.concatenate(first) * len(points) + np.concatenate(second)
+    corner = np.concatenate([triangles[:, k] for k in range(3)])
+    a = np.concatenate([triangles[:, k - 2] for k in range(3)])
+    b = np.concatenate([triangles[:, k - 1] for k in range(3)])
+    to_a, to_b = points[a] - points[corner], points[b] - points[corner]
+    # A third cell is inside the circle over ab if it sees ab under more than a right angle.
+    cosine = np.sum(to_a * to_b, axis=1) / np.maximum(np.hypot(*to_a.T) * np.hypot(*to_b.T), 1e-300)
+    key = np.minimum(a, b) * len(points) + np.maximum(a, b)
     links, which = np.unique(key, return_inverse=True)
-    free = np.bincount(which, np.concatenate(blocked)) == 0
-    return links[free] // len(points), links[free] % len(points)
+    free = np.bincount(which, cosine < (-ROUND if corners else ROUND)) == 0
+    first, second = links[free] // len(points), links[free] % len(points)
+    if not corners:
+        return first, second
+    # A rectangle is cut along one diagonal only; its other one joins the two corners that see it squarely.
+    square = np.bincount(which, np.abs(cosine) < ROUND)[which] == 2
+    facing = corner[square][np.argsort(which[square], kind="stable")].reshape(-1, 2)
+    return np.concatenate([first, facing[:, 0]]), np.concatenate([second, facing[:, 1]])
 
 
 def _chain(points: F64) -> tuple[I64, I64]:

@@ -27,10 +27,15 @@ if TYPE_CHECKING:
     from hgcal_gnn.arrays import U8, Array
 
 FORMAT = 1
+KIND = "cell graph"
 METADATA_KEY = "hgcal_gnn"
 EDGE_ARRAYS = ("rowptr", "col", "edge_type")
 UNITS = {"x": "cm", "y": "cm", "z": "cm"}
 EXPORTED_NEIGHBOURS = re.compile(r"n\d+|next|previous|ngapneighbors|nneighbors")  # the edges say it already
+STATED = {  # number types that the format promises; kernels rely on them
+    "rowptr": "i8", "col": "i4 i8", "edge_type": "u1", "cell_id": "u8", "layer": "i2", "subdetector": "u1",
+    "z_side": "i1", "is_silicon": "u1", "cell_type": "i2", "x": "f4", "y": "f4", "z": "f4", "parent_row": "i8",
+}  # fmt: skip
 DTYPES = {
     "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4",
     "U64": "<u8", "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
@@ -49,7 +54,7 @@ def save_graph(graph: CellGraph, path: Path, *, overwrite: bool = False) -> None
     metadata = {
         "format": FORMAT,
         "version": __version__,
-        "kind": "cell graph",
+        "kind": KIND,
         "detector": graph.cells.detector,
         "subdetector_names": {str(code): name for code, name in graph.cells.subdetector_names.items()},
         "cells_sha256": graph.cells_sha256,
@@ -102,16 +107,16 @@ def load_graph(path: Path) -> CellGraph:
     edges = {name: arrays.pop(name) for name in EDGE_ARRAYS}
     parent_row = arrays.pop("parent_row", None)
     core = {name: arrays.pop(name) for name in CORE}
-    names = {int(code): name for code, name in metadata.get("subdetector_names", {}).items()}
-    cells = CellTable(**core, extra=arrays, subdetector_names=names, detector=metadata.get("detector", "unknown"))
+    names = {int(code): name for code, name in metadata["subdetector_names"].items()}
+    cells = CellTable(**core, extra=arrays, subdetector_names=names, detector=metadata["detector"])
     cells.__dict__["sha256"] = metadata["cells_sha256"]  # fills the cache; `inspect` recomputes and compares
     _check_edges(edges, cells.n_cells, path)
     return CellGraph(
         cells=cells,
         **edges,
-        rules=metadata.get("rules", {}),
+        rules=metadata["rules"],
         parent_row=parent_row,
-        parent_sha256=metadata.get("parent_sha256", ""),
+        parent_sha256=metadata["parent_sha256"],
     )
 
 
@@ -137,18 +142,23 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
 def _read_metadata(header: Mapping[str, Any], path: Path) -> dict[str, Any]:
     try:
         metadata = json.loads(header["__metadata__"][METADATA_KEY])
-        version, _ = int(metadata["format"]), str(metadata["cells_sha256"])
+        version, kind = int(metadata["format"]), str(metadata["kind"])
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{path}: a .safetensors file, but not a cell graph (it lacks the metadata key {METADATA_KEY})"
         raise InputError(msg) from error
-    if metadata.get("kind") != "cell graph":
-        msg = f"{path}: holds a {metadata.get('kind')}, a cell graph is needed"
+    if kind != KIND:
+        msg = f"{path}: holds a {kind}, a cell graph is needed"
         raise InputError(msg)
     if version > FORMAT:
         msg = (
             f"{path}: written in graph format {version}, this version reads up to {FORMAT}; "
             "upgrade with: pip install --upgrade hgcal-gnn"
         )
+        raise InputError(msg)
+    texts = all(isinstance(metadata.get(name), str) for name in ("cells_sha256", "parent_sha256", "detector"))
+    tables = all(isinstance(metadata.get(name), dict) for name in ("subdetector_names", "rules"))
+    if not texts or not tables or not all(code.isdecimal() for code in metadata["subdetector_names"]):
+        msg = f"{path}: the metadata of the graph are damaged; copy or build it again"
         raise InputError(msg)
     return dict(metadata)
 
@@ -160,6 +170,7 @@ def _view(data: U8, start: int, name: str, entry: Any, path: Path) -> Array:
         (n_entries,) = entry["shape"]
         first, last = entry["data_offsets"]
         fits = 0 <= first <= last <= len(data) - start and last - first == n_entries * dtype.itemsize
+        fits &= dtype.str[1:] in STATED.get(name, dtype.str[1:])
     except (KeyError, TypeError, ValueError):
         fits = False
     if not fits:
