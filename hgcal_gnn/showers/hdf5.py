@@ -11,12 +11,10 @@ from hgcal_gnn.showers.hdf5_layouts import LAYOUTS
 from hgcal_gnn.showers.hdf5_voxels import read_voxels, write_voxels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Iterable, Iterator
 
     from hgcal_gnn.showers.hdf5_layouts import VoxelLayout
+    from hgcal_gnn.showers.hdf5_voxels import CellOfVoxel
     from hgcal_gnn.showers.showers import Showers
 
 SHOWERDATA = "showerdata"
@@ -68,7 +66,7 @@ def layout_named(name: str) -> VoxelLayout:
 
 def read_hdf5(
     path: Path | str,
-    cell_of_voxel: NDArray[np.integer] | Sequence[NDArray[np.integer]],
+    cell_of_voxel: CellOfVoxel,
     *,
     layout: str | None = None,
     **options: Any,
@@ -87,7 +85,7 @@ def read_hdf5(
 def write_hdf5(
     showers: Iterable[Showers],
     path: Path | str,
-    cell_of_voxel: NDArray[np.integer] | Sequence[NDArray[np.integer]],
+    cell_of_voxel: CellOfVoxel,
     *,
     layout: str,
     overwrite: bool = False,

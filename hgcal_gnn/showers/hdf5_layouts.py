@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Columns = dict[str, NDArray[Any]]
 
 MEV = 1e-3  # GeV
+ALONG_X = (1.0, 0.0, 0.0)  # into a barrel
 LCD_CLASSES = MappingProxyType({0: 111, 1: 22})
 
 
@@ -43,6 +44,9 @@ class VoxelLayout:
         (numbers float64 [n, width], pdg id int32 [n]) -> columns of `Showers`.
     encode
         (showers) -> numbers [n, width].
+    direction
+        Of the particle, where the file does not tell it: such files follow the particle, and this is the axis of
+        depth of the built-in detector of that file.
     padded
         Whether the last axis of the voxels is one of slots, as many as the fullest layer needs.
     """
@@ -54,12 +58,13 @@ class VoxelLayout:
     voxel_unit: float
     decode: Callable[[Numbers, NDArray[np.int32]], Columns]
     encode: Callable[[Showers], Numbers]
+    direction: tuple[float, float, float] = (0.0, 0.0, 1.0)
     padded: bool = False
 
 
 def _from_kinetic_mev(numbers: Numbers, pdg_id: NDArray[np.int32]) -> Columns:
     total = numbers[:, 0] * MEV + masses_of(pdg_id)
-    return {"incident_energy": total, "pdg_id": pdg_id, **_along_depth(len(numbers))}
+    return {"incident_energy": total, "pdg_id": pdg_id}
 
 
 def _to_kinetic_mev(showers: Showers) -> Numbers:
@@ -71,7 +76,7 @@ def _to_kinetic_mev(showers: Showers) -> Numbers:
 
 
 def _from_gev(numbers: Numbers, pdg_id: NDArray[np.int32]) -> Columns:
-    return {"incident_energy": numbers[:, 0], "pdg_id": pdg_id, **_along_depth(len(numbers))}
+    return {"incident_energy": numbers[:, 0], "pdg_id": pdg_id}
 
 
 def _to_gev(showers: Showers) -> Numbers:
@@ -108,12 +113,6 @@ def _to_lcd_target(showers: Showers) -> Numbers:
     return np.stack([code, energy, energy, 0 * energy, 0 * energy], axis=1)
 
 
-def _along_depth(n_showers: int) -> Columns:
-    """Give the direction +z: these files follow the particle, and the built-in detectors have their depth along z."""
-    zeros = np.zeros(n_showers, dtype=np.float32)
-    return {"direction_x": zeros, "direction_y": zeros, "direction_z": zeros + np.float32(1)}
-
-
 LAYOUTS = MappingProxyType(
     {
         layout.name: layout
@@ -128,9 +127,9 @@ LAYOUTS = MappingProxyType(
             # the energy, the sampling fraction of a silicon-tungsten stack. Which class is which is not stated
             # either: below 140 GeV the class-1 showers hold 0.40-0.50 of their energy in one 5 mm column, the
             # class-0 showers 0.19-0.41, as two photons do, so 0 is taken as the neutral pion.
-            VoxelLayout("lcd", ("ECAL", "HCAL"), "target", 5, MEV, _from_lcd_target, _to_lcd_target),
+            VoxelLayout("lcd", ("ECAL", "HCAL"), "target", 5, MEV, _from_lcd_target, _to_lcd_target, ALONG_X),
             # getting_high, ILD ECAL: visible energies in MeV (Buhmann et al., arXiv:2005.05334, section 2)
-            VoxelLayout("getting_high", ("30x30/layers",), "30x30/energy", 1, MEV, _from_gev, _to_gev),
+            VoxelLayout("getting_high", ("30x30/layers",), "30x30/energy", 1, MEV, _from_gev, _to_gev, ALONG_X),
             # CaloGAN: energy in GeV, images in MeV (Paganini, de Oliveira, Nachman, arXiv:1712.10321)
             VoxelLayout("calogan", ("layer_0", "layer_1", "layer_2"), "energy", 1, MEV, _from_gev, _to_gev),
         )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hgcal_gnn.errors import InputError
 from hgcal_gnn.showers.checks import first
@@ -23,10 +25,9 @@ from hgcal_gnn.showers.ragged import nonzero_of_rows, offsets_of
 from hgcal_gnn.showers.showers import Showers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     import h5py
-    from numpy.typing import NDArray
 
     from hgcal_gnn.showers.hdf5_layouts import VoxelLayout
     from hgcal_gnn.showers.metadata import ShowerMetadata
@@ -34,17 +35,20 @@ if TYPE_CHECKING:
 NO_CELL = -1
 CHUNK_ROWS = 64  # showers per HDF5 chunk of the files written
 
+CellOfVoxel = NDArray[np.integer] | Sequence[NDArray[np.integer]] | Mapping[str, NDArray[np.integer]]
+
 logger = logging.getLogger(__name__)
 
 
-class VoxelMap:
+class FileVoxels:
     """Which cell each voxel of a file is, and back.
 
     Parameters
     ----------
     cell_of_voxel
-        One integer array per voxel dataset, of its shape without the axis of showers: row of the cell in the
-        geometry, -1 where there is none. Missing slots at the end of the last axis count as -1.
+        One integer array per voxel dataset (alone, in a sequence or as the values of a mapping), of its shape
+        without the axis of showers: row of the cell in the geometry, -1 where there is none. For the built-in
+        detectors: ``geometry.detectors.voxel_map(name).rows``.
 
     Raises
     ------
@@ -52,8 +56,9 @@ class VoxelMap:
         If a cell stands for two voxels.
     """
 
-    def __init__(self, cell_of_voxel: NDArray[np.integer] | Sequence[NDArray[np.integer]]) -> None:
-        maps = [cell_of_voxel] if isinstance(cell_of_voxel, np.ndarray) else list(cell_of_voxel)
+    def __init__(self, cell_of_voxel: CellOfVoxel) -> None:
+        listed = cell_of_voxel.values() if isinstance(cell_of_voxel, Mapping) else cell_of_voxel
+        maps = [listed] if isinstance(listed, np.ndarray) else list(listed)
         self.shapes = [map_.shape for map_ in maps]
         self.cells = np.concatenate([map_.ravel() for map_ in maps]).astype(np.int32)
         voxels = np.flatnonzero(self.cells >= 0)
@@ -65,7 +70,7 @@ class VoxelMap:
             raise InputError(msg)
 
     def fitted(self, shapes: Sequence[tuple[int, ...]], path: Path, *, padded: bool) -> NDArray[np.int32]:
-        """Return the cell of every voxel of datasets of these shapes, int32 [n_voxels].
+        """Return the cell of every voxel of datasets of these shapes, or of one flat dataset, int32 [n_voxels].
 
         Parameters
         ----------
@@ -77,6 +82,8 @@ class VoxelMap:
         InputError
             If they are not the shapes of the map.
         """
+        if list(shapes) == [(len(self.cells),)]:
+            return self.cells
         compared = slice(None, -1) if padded else slice(None)
         if [shape[compared] for shape in shapes] != [mine[compared] for mine in self.shapes]:
             msg = (
@@ -91,9 +98,10 @@ class VoxelMap:
 def read_voxels(
     path: Path | str,
     layout: VoxelLayout,
-    cell_of_voxel: NDArray[np.integer] | Sequence[NDArray[np.integer]],
+    cell_of_voxel: CellOfVoxel,
     *,
     pdg_id: int = 0,
+    direction: tuple[float, float, float] | None = None,
     threshold: float = 0.0,
     invalid: Literal["refuse", "keep", "drop"] = "refuse",
     metadata: ShowerMetadata | None = None,
@@ -107,9 +115,11 @@ def read_voxels(
     layout
         See `hdf5_layouts.LAYOUTS`.
     cell_of_voxel
-        See `VoxelMap`; `geometry.detectors.voxel_map` has those of the built-in detectors.
+        See `FileVoxels`; `geometry.detectors.voxel_map` has those of the built-in detectors.
     pdg_id
         Incident particle, where the file does not tell it; 0 = not known.
+    direction
+        Unit vector along its momentum, where the file does not tell it; by default the layout's.
     threshold
         Voxels below it [GeV] are left out.
     invalid
@@ -122,7 +132,7 @@ def read_voxels(
         If the file is damaged, lacks a dataset, has another shape, or holds energies as above.
     """
     path = Path(path)
-    voxel_map = VoxelMap(cell_of_voxel)
+    voxel_map = FileVoxels(cell_of_voxel)
     with open_hdf5(path) as file:
         voxels = [dataset(file, name, path, at_least=2) for name in layout.voxels]
         incident = dataset(file, layout.incident, path)
@@ -140,8 +150,8 @@ def read_voxels(
                 parts = [data[start:stop].reshape(stop - start, -1) for data in voxels]
             dense = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
             numbers = incident[start:stop].reshape(stop - start, -1).astype(np.float64)
-            columns = layout.decode(numbers, np.full(stop - start, pdg_id, dtype=np.int32))
-            columns["event_id"] = np.arange(start, stop)
+            columns = {"event_id": np.arange(start, stop), **_constant(direction or layout.direction, stop - start)}
+            columns |= layout.decode(numbers, np.full(stop - start, pdg_id, dtype=np.int32))
             source = f"{path} (showers from {start})"
             hits = _hits_of(dense, cells, layout.voxel_unit, source, drop=invalid == "drop")
             showers = Showers.from_columns(hits | columns, metadata=metadata, source=source, invalid=invalid)
@@ -152,7 +162,7 @@ def write_voxels(
     showers: Iterable[Showers],
     path: Path | str,
     layout: VoxelLayout,
-    cell_of_voxel: NDArray[np.integer] | Sequence[NDArray[np.integer]],
+    cell_of_voxel: CellOfVoxel,
     *,
     overwrite: bool = False,
     chunk_bytes: int = CHUNK_BYTES,
@@ -173,7 +183,7 @@ def write_voxels(
     OutputError
         If `path` exists (unless `overwrite`) or cannot be written; nothing is left behind then.
     """
-    voxel_map = VoxelMap(cell_of_voxel)
+    voxel_map = FileVoxels(cell_of_voxel)
     rows = max(1, chunk_bytes // (4 * len(voxel_map.cells)))
     with create_hdf5(Path(path), overwrite=overwrite) as (file, raw):
         voxels = [
@@ -198,6 +208,10 @@ def split_columns(values: NDArray[Any], shapes: Sequence[tuple[int, ...]]) -> li
     cuts = np.cumsum([_size(shape) for shape in shapes])[:-1]
     parts = np.split(values, cuts, axis=-1)
     return [part.reshape(*values.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _constant(direction: tuple[float, float, float], n_showers: int) -> dict[str, NDArray[Any]]:
+    return {f"direction_{axis}": np.full(n_showers, value) for axis, value in zip("xyz", direction, strict=True)}
 
 
 def _hits_of(
@@ -229,7 +243,7 @@ def _checked_offsets(
     return offsets_of(has_cell)[offsets]
 
 
-def _dense_of(showers: Showers, voxel_map: VoxelMap, unit: float) -> NDArray[np.float32]:
+def _dense_of(showers: Showers, voxel_map: FileVoxels, unit: float) -> NDArray[np.float32]:
     """Return energies in the unit of the file, float32 [n_showers, n_voxels]."""
     hits = showers.merged()
     known = hits.cell < len(voxel_map.voxels)

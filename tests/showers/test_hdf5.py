@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hgcal_gnn.errors import InputError, OutputError, UsageError
 from hgcal_gnn.geometry.cells import CellTable
+from hgcal_gnn.geometry.detectors import make_detector, voxel_map
 from hgcal_gnn.showers.hdf5 import find_layout, layout_named, read_hdf5, write_hdf5
 from hgcal_gnn.showers.hdf5_layouts import LAYOUTS
 from hgcal_gnn.showers.hdf5_slots import slot_map, slots_of_table
@@ -117,9 +118,9 @@ def test_every_layout_round_trips(tmp_path, seed, layout):
             "energy": random.exponential(1e-2, n_hits),
             "incident_energy": random.uniform(1, 100, 9),
             "pdg_id": random.choice([22, 111], 9) if layout == "lcd" else np.full(9, 22),
-            "direction_x": np.full(9, 0.6 if layout == "hgcal" else 0),
+            "direction_x": np.full(9, {"hgcal": 0.6, "lcd": 1, "getting_high": 1}.get(layout, 0)),
             "direction_y": np.zeros(9),
-            "direction_z": np.full(9, 0.8 if layout == "hgcal" else 1),
+            "direction_z": np.full(9, {"hgcal": 0.8, "lcd": 0, "getting_high": 0}.get(layout, 1)),
         }
     ).merged()
     path = tmp_path / "any.h5"
@@ -170,6 +171,33 @@ def test_energy_in_a_slot_without_a_cell(tmp_path, caplog):
     assert "2 voxels hold energy but have no cell in the geometry; dropped" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("detector", "layout"),
+    [
+        ("calochallenge-1-photons", "calochallenge"),
+        ("calochallenge-2", "calochallenge"),
+        ("ild-ecal", "getting_high"),
+        ("calogan", "calogan"),
+        ("lcd", "lcd"),
+    ],
+)
+def test_built_in_detectors_round_trip(tmp_path, detector, layout):
+    cells = make_detector(detector)
+    random = np.random.default_rng(2)
+    hits = {
+        "offsets": np.arange(4) * 100,
+        "cell": random.integers(0, cells.n_cells, 300),
+        "energy": random.exponential(size=300),
+    }
+    made = Showers.from_columns(hits | {"incident_energy": [1, 2, 3], "pdg_id": [22, 22, 22]}, n_cells=cells.n_cells)
+    rows = voxel_map(detector).rows
+    write_hdf5([made], tmp_path / "voxels.h5", rows, layout=layout)
+    back = together(read_hdf5(tmp_path / "voxels.h5", rows, pdg_id=22, direction=(0.6, 0.0, 0.8)))
+    assert back.sorted_by_cell().cell.tolist() == made.merged().cell.tolist()
+    assert back.visible == pytest.approx(made.visible, rel=1e-6)
+    assert back.direction_x == pytest.approx([0.6] * 3)
+
+
 def test_slots_of_a_geometry_table():
     table = CellTable.from_columns(
         {
@@ -203,12 +231,15 @@ def test_wrong_slot_maps(layer, slot, row, message):
 def test_real_lcd_file(shared_data):
     path = shared_data / "lcd_photon_pi0_50_showers.h5"
     assert find_layout(path) == "lcd"
-    n_ecal, n_hcal = 24 * 24 * 25, 4 * 4 * 60
-    cells = [np.arange(n_ecal).reshape(24, 24, 25), n_ecal + np.arange(n_hcal).reshape(4, 4, 60)]
-    made = together(read_hdf5(path, cells))
+    detector = make_detector("lcd")
+    made = together(read_hdf5(path, voxel_map("lcd").rows))
     with h5py.File(path) as file:
         ecal, hcal, target = (file[name][...] for name in ("ECAL", "HCAL", "target"))
-    in_ecal = made.cell < n_ecal
+    in_ecal = detector.subdetector[made.cell] == 1
+    assert (made.direction_x == 1).all()
+    # the axis of depth of the file is the depth of the detector
+    by_layer = np.bincount(detector.layer[made.cell], made.energy)[1:26]
+    assert by_layer == pytest.approx(ecal.sum(axis=(0, 1, 2)) * 1e-3, rel=1e-5)
     assert made.where(in_ecal).visible == pytest.approx(ecal.sum(axis=(1, 2, 3)) * 1e-3, rel=1e-6)
     assert made.where(~in_ecal).visible == pytest.approx(hcal.sum(axis=(1, 2, 3)) * 1e-3, rel=1e-6)
     assert made.incident_energy == pytest.approx(target[:, 0, 1], rel=1e-6)
