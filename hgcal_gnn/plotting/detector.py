@@ -56,7 +56,9 @@ def draw_section(cells: CellTable, *, ax: Axes | None = None) -> list[PolyCollec
     drawn = []
     for number, this in enumerate(kinds):
         corners = list(bars[of_kind == number])
-        drawn.append(PolyCollection(corners, facecolors=this.colour, edgecolors="none", label=this.label, zorder=2))
+        bars_of_kind = PolyCollection(corners, facecolors=this.colour, edgecolors="none", label=this.label, zorder=2)
+        bars_of_kind.set_snap(False)  # layers thinner than a pixel must not vanish
+        drawn.append(bars_of_kind)
         ax.add_collection(drawn[-1])
     low, high = bars.min(axis=(0, 1)), bars.max(axis=(0, 1))
     size = high - low
@@ -69,13 +71,19 @@ def draw_section(cells: CellTable, *, ax: Axes | None = None) -> list[PolyCollec
     if endcap:
         _eta_lines(ax)
     mirrored = " in each endcap" if len(shown) < cells.n_cells else ""
-    title = f"{cells.detector}: {cells.n_cells:,} cells, {len(np.unique(layer))} layers{mirrored}"
+    name = "" if cells.detector == "unknown" else f"{cells.detector}: "
+    title = f"{name}{cells.n_cells:,} cells, {len(np.unique(layer))} layers{mirrored}"
     tidy(ax, "z [cm]", "r [cm]", title)
     if len(drawn) > 1:
-        legend = ax.legend(
-            handles=drawn, loc="upper left", fontsize=9, labelcolor=INK, edgecolor="none", framealpha=0.85
+        ax.legend(
+            handles=drawn,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.1),
+            ncols=3,
+            frameon=False,
+            fontsize=9,
+            labelcolor=INK,
         )
-        legend.set_zorder(4)
     return drawn
 
 
@@ -153,12 +161,16 @@ def _bars(
 
 
 def _room(depth: NDArray[np.float64], layers: NDArray[np.int64], single: float) -> NDArray[np.float64]:
-    """Mean distance from each layer to the ones before and behind, [n_layers]; `single` if there is no other."""
+    """Mean distance from each layer to the ones before and behind, [n_layers]; `single` if there is no other.
+
+    Beside a gap (between two subdetectors) it is at most 1.5 times the shorter of the two.
+    """
     room = np.full(len(depth), single)
     order = layers[np.argsort(depth[layers])]
     step = np.diff(depth[order])
     if len(step):
-        room[order] = 0.5 * (np.append(step, step[-1]) + np.append(step[0], step))
+        behind, before = np.append(step, step[-1]), np.append(step[0], step)
+        room[order] = np.minimum(0.5 * (behind + before), 1.5 * np.minimum(behind, before))
     return room
 
 

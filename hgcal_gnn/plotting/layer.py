@@ -15,6 +15,9 @@ from hgcal_gnn.plotting.selection import edges_of, in_window, layer_rows, zoom_w
 from hgcal_gnn.plotting.style import BORDER_BLUE, INK, blank_figure, cell_kinds, figure, tidy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.collections import LineCollection, PolyCollection
     from matplotlib.figure import Figure
@@ -96,8 +99,7 @@ def draw_layer(
     if not isinstance(graph, CellTable) and (edges if edges is not None else len(rows) <= MANY_CELLS):
         intra, border = _draw_edges(ax, graph, rows, centre)
     _frame(ax, cells, rows, window or _bounds(corners))
-    handles = [*shown, *(line for line in (intra, border) if line is not None)]
-    ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9, labelcolor=INK)
+    _add_legend(ax, [*shown, intra, border])
     return LayerArtists(ax, shown, intra, border, rows)
 
 
@@ -114,15 +116,20 @@ def layer_figure(
     window = zoom_window(graph, rows)
     fig = blank_figure(14.0, 6.2)
     whole, close = fig.subplots(1, 2)
-    draw_layer(graph, layer, z_side=z_side, subdetector=subdetector, edges=False, ax=whole)
-    draw_layer(graph, layer, z_side=z_side, subdetector=subdetector, window=window, ax=close)
+    all_cells = draw_layer(graph, layer, z_side=z_side, subdetector=subdetector, edges=False, ax=whole)
+    near = draw_layer(graph, layer, z_side=z_side, subdetector=subdetector, window=window, ax=close)
     close.set_title("close-up", color=INK, fontsize=11, loc="left", pad=8)
     (x_low, x_high), (y_low, y_high) = window
     whole.indicate_inset((x_low, y_low, x_high - x_low, y_high - y_low), edgecolor=INK, alpha=1.0, linewidth=1.2)
-    legend = whole.get_legend()
-    if legend is not None:
-        legend.remove()
+    whole.get_legend().remove()  # one legend for both
+    _add_legend(close, [*all_cells.cells, near.intra, near.border])
     return fig
+
+
+def _add_legend(ax: Axes, handles: Sequence[Artist | None]) -> None:
+    """Explain what was drawn, to the right of the axes."""
+    known = [handle for handle in handles if handle is not None]
+    ax.legend(handles=known, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=9, labelcolor=INK)
 
 
 def _draw_cells(ax: Axes, cells: CellTable, corners: NDArray[np.float64]) -> list[PolyCollection]:

@@ -20,7 +20,7 @@ Window: TypeAlias = tuple[tuple[float, float], tuple[float, float]]  # intervals
 SAME_DEPTH = 0.02  # subdetectors whose layers of one number lie this close in depth (relative) are one picture
 ZOOM_CELLS = 9.0  # half width of an automatic window, in typical cells
 CROWD_RADIUS = 8.0  # cm
-CLOCK = np.radians(35.0)  # of many places worth a look, take the one nearest to this azimuth
+CLOCK = np.radians(35.0)  # of many places worth a look take the one nearest to this azimuth in the layer
 
 
 def layer_rows(
@@ -69,9 +69,15 @@ def zoom_window(graph: CellGraph | CellTable, rows: NDArray[np.int64]) -> Window
     part = cells.select(rows)
     centre = surface_coordinates(part)
     linked = np.empty(0, np.int64) if isinstance(graph, CellTable) else _border_cells(graph, rows)
-    middle = _crowd(centre[linked]) if len(linked) else _meeting_point(part, centre)
+    low, high = centre.min(axis=0), centre.max(axis=0)
+    candidates = _crowd(centre[linked]) if len(linked) else _meeting_points(part, centre)
+    phi = np.arctan2(*(candidates - 0.5 * (low + high)).T[::-1])
+    middle = candidates[np.argmin(np.abs(phi - CLOCK))]
     near = rows[np.argsort(np.hypot(*(centre - middle).T))[:50]]
     half = ZOOM_CELLS * float(np.median(np.ptp(outlines(cells, np.sort(near)).corners, axis=1)))
+    # Keep the window inside the layer, as far as the layer is larger.
+    room = np.maximum(0.5 * (high - low) - half, 0.0)
+    middle = np.clip(middle, 0.5 * (low + high) - room, 0.5 * (low + high) + room)
     return (middle[0] - half, middle[0] + half), (middle[1] - half, middle[1] + half)
 
 
@@ -89,29 +95,24 @@ def edges_of(graph: CellGraph, rows: NDArray[np.int64]) -> tuple[NDArray[np.int6
 
 
 def _crowd(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the point with most others around it; of equals, the one nearest to the preferred azimuth."""
+    """Return the points with most others around them, [n, 2]."""
     from scipy.spatial import cKDTree  # noqa: PLC0415
 
     near = cKDTree(points).query_ball_point(points, CROWD_RADIUS, return_length=True)
-    return _preferred(points[near >= near.max() - 1])
+    return np.asarray(points[near >= near.max() - 1])
 
 
-def _preferred(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    phi = np.arctan2(points[:, 1], points[:, 0])
-    return np.asarray(points[np.argmin(np.abs(phi - CLOCK))])
-
-
-def _meeting_point(cells: CellTable, centre: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centre of a cell that has cells of another kind next to it (silicon and scintillator, or two densities)."""
+def _meeting_points(cells: CellTable, centre: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centres of the cells that have most evenly cells of two kinds around them (silicon and tiles, or two types)."""
     from scipy.spatial import cKDTree  # noqa: PLC0415
 
     silicon = cells.is_silicon != 0
     kind = silicon.astype(np.int64) if silicon.any() and not silicon.all() else cells.cell_type.astype(np.int64)
     if (kind == kind[0]).all():
-        return np.asarray(centre[np.argmin(np.hypot(*(centre - np.median(centre, axis=0)).T))])
+        return np.median(centre, axis=0, keepdims=True)
     _, other = cKDTree(centre).query(centre, k=min(10, len(centre)))
     foreign = np.abs((kind[other] != kind[:, None]).mean(axis=1) - 0.5)
-    return _preferred(centre[foreign == foreign.min()])
+    return np.asarray(centre[foreign == foreign.min()])
 
 
 def in_window(centre: NDArray[np.float64], window: Window) -> NDArray[np.bool_]:

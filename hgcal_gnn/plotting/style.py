@@ -37,7 +37,7 @@ SILICON = MappingProxyType(
 TILES = ("#C9CEDC", "#B3BBD0", "#D8DCE8")  # bluish greys, for scintillator types 0, 1, 2
 OTHERS = ("#99DDFF", "#EEDD88", "#BBCC33", "#FFAABB", "#44BB99", "#EE8866", "#77AADD", "#DDDDDD")
 FORMATS = (".png", ".pdf", ".svg")
-# Leave out the time of writing, so that the same picture gives the same file.
+# Leave out the time of writing (and random names in SVG, below), so that the same picture gives the same file.
 _TIMELESS = MappingProxyType({".png": {"Software": None}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}})
 
 
@@ -125,5 +125,7 @@ def save_figure(fig: Figure, path: Path, *, overwrite: bool = False, dpi: float 
     if ending not in FORMATS:
         msg = f"{path}: pictures are written as {', '.join(FORMATS)}; choose one of these endings"
         raise UsageError(msg)
-    with atomic_path(path, overwrite=overwrite) as temporary:
+    import matplotlib as mpl  # noqa: PLC0415
+
+    with atomic_path(path, overwrite=overwrite) as temporary, mpl.rc_context({"svg.hashsalt": "hgcal_gnn"}):
         fig.savefig(temporary, format=ending[1:], dpi=dpi, facecolor="white", metadata=dict(_TIMELESS[ending]))
