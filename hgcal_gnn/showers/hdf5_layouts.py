@@ -49,6 +49,8 @@ class VoxelLayout:
         depth of the built-in detector of that file.
     padded
         Whether the last axis of the voxels is one of slots, as many as the fullest layer needs.
+    flat
+        Whether the voxels of a shower lie on one axis, whatever sections the detector has.
     """
 
     name: str
@@ -60,6 +62,7 @@ class VoxelLayout:
     encode: Callable[[Showers], Numbers]
     direction: tuple[float, float, float] = (0.0, 0.0, 1.0)
     padded: bool = False
+    flat: bool = False
 
 
 def _from_kinetic_mev(numbers: Numbers, pdg_id: NDArray[np.int32]) -> Columns:
@@ -119,7 +122,16 @@ LAYOUTS = MappingProxyType(
         for layout in (
             # CaloChallenge 2022, datasets 1-3: kinetic energy and voxels in MeV
             # (calochallenge.github.io/homepage; arXiv:2410.21611, section 2)
-            VoxelLayout("calochallenge", ("showers",), "incident_energies", 1, MEV, _from_kinetic_mev, _to_kinetic_mev),
+            VoxelLayout(
+                "calochallenge",
+                ("showers",),
+                "incident_energies",
+                1,
+                MEV,
+                _from_kinetic_mev,
+                _to_kinetic_mev,
+                flat=True,
+            ),
             # HGCal CaloChallenge 2026: showers [n, layer, slot] in GeV, gen_info = energy [GeV], eta, phi
             # (OzAmram/CMSHGCaloChallenge hgcal_metrics.py, LoadFile: x 1000 gives MeV, gen_info[:, 0] is not scaled)
             VoxelLayout("hgcal", ("showers",), "gen_info", 3, 1.0, _from_gev_eta_phi, _to_gev_eta_phi, padded=True),

@@ -184,17 +184,22 @@ def write_voxels(
         If `path` exists (unless `overwrite`) or cannot be written; nothing is left behind then.
     """
     voxel_map = FileVoxels(cell_of_voxel)
+    shapes = [(len(voxel_map.cells),)] if layout.flat else voxel_map.shapes
+    if len(shapes) != len(layout.voxels):
+        msg = (
+            f"the layout {layout.name} has the datasets {', '.join(layout.voxels)}, the geometry voxels of shape "
+            f"{_listed(shapes)}; is this the right detector?"
+        )
+        raise InputError(msg)
     rows = max(1, chunk_bytes // (4 * len(voxel_map.cells)))
     with create_hdf5(Path(path), overwrite=overwrite) as (file, raw):
-        voxels = [
-            _growing(file, name, shape, rows) for name, shape in zip(layout.voxels, voxel_map.shapes, strict=True)
-        ]
+        voxels = [_growing(file, name, shape, rows) for name, shape in zip(layout.voxels, shapes, strict=True)]
         incident = file.create_dataset(layout.incident, (0, layout.width), "f8", maxshape=(None, layout.width))
         done = 0
         for chunk in showers:
             for piece in chunk.chunks(rows):
                 dense = _dense_of(piece, voxel_map, layout.voxel_unit)
-                for data, part in zip(voxels, split_columns(dense, voxel_map.shapes), strict=True):
+                for data, part in zip(voxels, split_columns(dense, shapes), strict=True):
                     data.resize(done + len(piece), axis=0)
                     data[done:] = part
                 incident.resize(done + len(piece), axis=0)

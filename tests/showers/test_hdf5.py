@@ -333,6 +333,10 @@ def test_nothing_is_written_for_showers_that_do_not_fit(tmp_path):
         write_hdf5([heavy], tmp_path / "a.h5", np.arange(3), layout="calochallenge")
     with pytest.raises(InputError, match="1 voxels share their cell with another voxel"):
         write_hdf5([], tmp_path / "a.h5", np.array([0, 0, 1]), layout="getting_high")
+    with pytest.raises(
+        InputError, match=r"the layout lcd has the datasets ECAL, HCAL, the geometry voxels of shape \[3\]"
+    ):
+        write_hdf5([], tmp_path / "a.h5", np.arange(3), layout="lcd")
     assert list(tmp_path.iterdir()) == []
 
 
