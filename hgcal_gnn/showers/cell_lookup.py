@@ -1,4 +1,4 @@
-"""From cell ids to rows of the geometry table: a page table for dense ids, a hash table for any others."""
+"""From cell ids to rows of the geometry table: pages of bits for DetIds, a hash table for any other ids."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from hgcal_gnn.geometry.cells import as_cell_ids
 
 UNKNOWN = -1  # row of an id that the geometry does not hold
-PAGE_BITS = 8  # 256 ids a page: a wafer's cell v, u (5 bits each) fill two or three pages
+PAGE_BITS = 10  # 1024 ids a page, as a wafer has: cell u and cell v take 5 bits each
+WORD_BITS = 6  # a page is 16 words of 64 bits, one bit an id
+WORDS = 1 << (PAGE_BITS - WORD_BITS)
 MAX_DIRECTORY = 1 << 24  # pages between the smallest and the largest id (64 MiB of directory)
-MAX_PAGE_SLOTS = 32  # slots of the pages per cell, above which the ids are too thinly spread for pages
+MIN_FILL = 3  # cells a page holds on average, below which a hash table is smaller
 GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 3, section 6.4)
 
 Ids: TypeAlias = NDArray[np.integer]
@@ -21,10 +23,12 @@ Rows: TypeAlias = NDArray[np.int32]
 
 
 class CellLookup:
-    """Rows of cell ids, by a two-level page table where the ids are dense, else by a hash table.
+    """Rows of cell ids, by pages of bits where rows follow the ids, else by a hash table.
 
-    The page table costs two memory accesses an id whatever the size of the geometry. It suits DetIds, which
-    count cells through in their low bits; 64-bit ids with coordinates in their high bits take the hash table.
+    In a sorted geometry table the ids of a wafer have consecutive rows, so a row is that of the first id in a word of
+    64 plus the number of known ids before it. Such pages take 1-2 bytes a cell, so that those of
+    millions of cells stay in the processor's cache, where a table of rows would not. Ids with coordinates in their
+    high bits (64-bit ids of DD4hep) are too thinly spread for pages and take the hash table.
 
     Parameters
     ----------
@@ -43,18 +47,12 @@ class CellLookup:
         ids = np.ascontiguousarray(as_cell_ids(cell_ids))
         self.n_cells = len(ids)
         self._base = np.uint64((int(ids.min()) if len(ids) else 0) >> PAGE_BITS << PAGE_BITS)
-        self._directory = _page_directory(ids, self._base)
-        if self._directory is None:
-            self.method = "hash"
+        self.method = "pages" if self._fill_pages(ids) else "hash"
+        if self.method == "hash":
+            # allocated by NumPy, not in the kernel: it asks for huge memory pages, which saves address look-ups
             self._hash_ids = np.zeros(1 << _table_bits(len(ids)), np.uint64)
             self._hash_rows = np.full(len(self._hash_ids), UNKNOWN, np.int32)
             _fill_hash(ids, self._hash_ids, self._hash_rows)
-        else:
-            self.method = "pages"
-            n_pages = int(self._directory.max()) + 1 if len(self._directory) else 1
-            # allocated by NumPy, not in the kernel: it asks for huge memory pages, which saves address look-ups
-            self._pages = np.full((n_pages, 1 << PAGE_BITS), UNKNOWN, np.int32)
-            _fill_pages(ids, self._base, self._directory, self._pages)
 
     def rows(self, ids: Ids) -> Rows:
         """Return the row of each id, int32 [n], -1 for ids the geometry does not hold.
@@ -70,26 +68,45 @@ class CellLookup:
             If the ids are not integers.
         """
         words = _words(ids)
-        if self._directory is None:
+        if self.method == "hash":
             return _rows_by_hash(words, self._hash_ids, self._hash_rows)
         return _rows_by_page(words, self._base, self._directory, self._pages)
 
     def __getstate__(self) -> NDArray[np.uint64]:
-        """Travel to other processes as the ids alone; the tables are ten times larger and quick to build."""
+        """Travel to other processes as the ids alone, which are quick to index again."""
         ids = np.empty(self.n_cells, np.uint64)
-        if self._directory is None:
+        if self.method == "hash":
             filled = self._hash_rows >= 0
             ids[self._hash_rows[filled]] = self._hash_ids[filled]
             return ids
-        page, slot = np.nonzero(self._pages >= 0)
-        start = np.empty(len(self._pages), np.uint64)
-        used = np.flatnonzero(self._directory > 0)
-        start[self._directory[used]] = used.astype(np.uint64) << np.uint64(PAGE_BITS)
-        ids[self._pages[page, slot]] = self._base + start[page] + slot.astype(np.uint64)
+        stretch = np.flatnonzero(self._directory)
+        number = self._directory[stretch]
+        word, bit = np.nonzero(
+            np.unpackbits(np.ascontiguousarray(self._pages[number, :, 0]).view(np.uint8), axis=1, bitorder="little")
+        )
+        known = self._base + (stretch[word].astype(np.uint64) << np.uint64(PAGE_BITS)) + bit.astype(np.uint64)
+        ids[self.rows(known)] = known
         return ids
 
     def __setstate__(self, ids: NDArray[np.uint64]) -> None:
         CellLookup.__init__(self, ids)
+
+    def _fill_pages(self, ids: NDArray[np.uint64]) -> bool:
+        """Build the pages; give up where they would be nearly empty or rows do not follow ids."""
+        span = (int(ids.max()) - int(self._base) if len(ids) else 0) >> PAGE_BITS
+        if span >= MAX_DIRECTORY:
+            return False
+        self._directory = np.zeros(span + 1, np.int32)
+        self._directory[(ids - self._base) >> np.uint64(PAGE_BITS)] = 1
+        n_pages = int(np.count_nonzero(self._directory))
+        if n_pages * MIN_FILL > len(ids) + (1 << PAGE_BITS):
+            return False
+        # page 0 holds nothing: that of stretches without cells
+        self._directory[self._directory > 0] = np.arange(1, n_pages + 1)
+        self._pages = np.zeros((n_pages + 1, WORDS, 2), np.uint64)
+        _fill_pages(ids, self._base, self._directory, self._pages)
+        rows = _rows_by_page(ids, self._base, self._directory, self._pages)
+        return np.array_equal(rows, np.arange(len(ids)))
 
 
 def rows_by_search(cell_ids: NDArray[np.uint64], ids: NDArray[np.uint64]) -> Rows:
@@ -110,41 +127,41 @@ def _words(ids: Ids) -> NDArray[np.unsignedinteger]:
     return np.ascontiguousarray(as_cell_ids(values, "hits"))
 
 
-def _page_directory(ids: NDArray[np.uint64], base: np.uint64) -> Rows | None:
-    """Return the page number of every stretch of 256 ids, 0 for stretches without cells; None if ids are too thin."""
-    if not len(ids):
-        return np.zeros(1, np.int32)
-    span = int(ids.max()) - int(base) >> PAGE_BITS
-    if span >= MAX_DIRECTORY:
-        return None
-    directory = np.zeros(span + 1, np.int32)
-    directory[(ids - base) >> np.uint64(PAGE_BITS)] = 1
-    n_pages = int(np.count_nonzero(directory))
-    if n_pages << PAGE_BITS > MAX_PAGE_SLOTS * len(ids) + (1 << 16):
-        return None
-    directory[directory > 0] = np.arange(1, n_pages + 1)
-    return directory
-
-
 @njit(cache=True, nogil=True)
-def _fill_pages(ids: NDArray[np.uint64], base: np.uint64, directory: Rows, pages: NDArray[np.int32]) -> None:
+def _fill_pages(ids: NDArray[np.uint64], base: np.uint64, directory: Rows, pages: NDArray[np.uint64]) -> None:
+    """Mark the known ids and note the smallest row in each word of `pages` [n_pages, WORDS, (bits, row)]."""
     for row in range(len(ids)):
         offset = ids[row] - base
-        pages[directory[offset >> np.uint64(PAGE_BITS)], offset & np.uint64((1 << PAGE_BITS) - 1)] = row
+        page = directory[offset >> np.uint64(PAGE_BITS)]
+        place = (offset >> np.uint64(WORD_BITS)) & np.uint64(WORDS - 1)
+        if not pages[page, place, 0] or row < pages[page, place, 1]:
+            pages[page, place, 1] = row
+        pages[page, place, 0] |= np.uint64(1) << (offset & np.uint64(63))
 
 
 @njit(cache=True, nogil=True)
-def _rows_by_page(ids: NDArray[np.uint64], base: np.uint64, directory: Rows, pages: NDArray[np.int32]) -> Rows:
+def _count_bits(word: np.uint64) -> np.uint64:
+    """Count the bits set (Knuth, TAOCP 4A, section 7.1.3); compilers turn this into one instruction."""
+    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+@njit(cache=True, nogil=True)
+def _rows_by_page(ids: NDArray[np.uint64], base: np.uint64, directory: Rows, pages: NDArray[np.uint64]) -> Rows:
     rows = np.empty(len(ids), np.int32)
-    flat = pages.ravel()
     n_stretches = np.uint64(len(directory))
+    one = np.uint64(1)
     for hit in range(len(ids)):
         offset = np.uint64(ids[hit]) - base  # an id below the base wraps round to a huge number
         stretch = offset >> np.uint64(PAGE_BITS)
-        # page 0 is empty: ids in stretches without cells read -1 from it
         page = directory[stretch] if stretch < n_stretches else np.int32(0)
-        slot = (np.int64(page) << PAGE_BITS) | np.int64(offset & np.uint64((1 << PAGE_BITS) - 1))
-        rows[hit] = flat[slot]
+        place = (offset >> np.uint64(WORD_BITS)) & np.uint64(WORDS - 1)
+        known = pages[page, place, 0]
+        bit = one << (offset & np.uint64(63))
+        row = np.int32(pages[page, place, 1] + _count_bits(known & (bit - one)))
+        rows[hit] = row if known & bit else np.int32(UNKNOWN)
     return rows
 
 

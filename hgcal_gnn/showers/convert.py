@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.progress import progress_bar
-from hgcal_gnn.showers.convert_files import expand_inputs, input_key, iterate_showers, kind_of, with_branches
+from hgcal_gnn.showers.convert_files import Source, expand_inputs, input_key, iterate_showers, kind_of, with_branches
+from hgcal_gnn.showers.convert_hdf5 import Hdf5Options, write_hdf5_showers
 from hgcal_gnn.showers.convert_jobs import Done, Work, in_processes, in_this_process, on_dask
 from hgcal_gnn.showers.convert_report import ConversionReport, FileReport
 from hgcal_gnn.showers.metadata import ShowerMetadata
@@ -44,12 +45,13 @@ def convert(
     cells: CellTable,
     *,
     options: RootOptions | None = None,
+    hdf5: Hdf5Options | None = None,
     jobs: int = 1,
     cluster: Any = None,
     skip_bad_files: bool = False,
     overwrite: bool = False,
 ) -> ConversionReport:
-    """Convert shower files (.root, .h5, .arrow) into a shower store, or into one ROOT file.
+    """Convert shower files (.root, .h5, .arrow) into a shower store, or into one ROOT or HDF5 file.
 
     A store is written as one part per input file and merged at the end. A conversion that was interrupted or
     killed goes on with the same call: finished parts are not made again, unless their file has changed. The
@@ -60,11 +62,14 @@ def convert(
     inputs
         Files, wildcards, or addresses such as ``root://server//file.root``; the order is kept.
     output
-        ``NAME.arrow`` or ``NAME.root``.
+        ``NAME.arrow``, ``NAME.root`` or ``NAME.h5``. ROOT and HDF5 files are written in one go: the first bad
+        input ends it, and nothing is left behind.
     cells
         Geometry whose rows the hits get (``graph.cells``).
     options
-        How to read; without branches in it, the presets are tried.
+        How to read ROOT files, and the rules for all; without branches in it, the presets are tried.
+    hdf5
+        How to read and write HDF5 files.
     jobs
         Processes on this machine (scripts need the usual ``if __name__ == "__main__"``).
     cluster
@@ -85,17 +90,31 @@ def convert(
         If the output exists or the disk refuses the data.
     """
     paths = expand_inputs(inputs)
+    kind = kind_of(output)
     options = with_branches(options or RootOptions(), paths)
-    metadata = ShowerMetadata(cells.sha256, _source(paths), extra={"conversion": _settings(options)})
-    rows = CellRows.of(cells)
-    if kind_of(output) == "root":
-        return _to_root(paths, Path(output), cells, rows, options, metadata, overwrite=overwrite)
+    hdf5 = hdf5 or Hdf5Options()
+    metadata = ShowerMetadata(cells.sha256, _source(paths), extra={"conversion": _settings(options, hdf5, paths)})
+    needs_places = any(kind_of(path) == "hdf5" for path in paths)
+    source = Source(metadata, CellRows.of(cells), options, hdf5, cells if needs_places else None)
+    if kind != "arrow":
+        return _to_one_file(paths, Path(output), cells, source, overwrite=overwrite)
     if jobs < 1:
         msg = f"--jobs {jobs}: needs to be at least 1"
         raise UsageError(msg)
     keys = [input_key(path) for path in paths]
     writer = ShowerWriter(output, keys, metadata, overwrite=overwrite)
-    work = Work(writer.folder.resolve(), tuple(paths), tuple(keys), metadata, rows, options)
+    report = _write_parts(writer, paths, source, jobs, cluster)
+    _check_failures(report, writer, skip_bad_files=skip_bad_files)
+    writer.finish(without_unfinished=skip_bad_files)
+    report.complete = True
+    return report
+
+
+def _write_parts(
+    writer: ShowerWriter, paths: Sequence[str], source: Source, jobs: int, cluster: Any
+) -> ConversionReport:
+    """Convert the files whose parts are not finished yet."""
+    work = Work(writer.folder.resolve(), tuple(paths), tuple(writer.keys), source)
     pending = writer.unfinished
     reports = {number: _resumed(writer, number) for number in range(len(paths)) if number not in set(pending)}
     if cluster is not None:
@@ -105,11 +124,7 @@ def convert(
     else:
         done = in_this_process(work, pending)
     reports |= _collect(done, len(paths), len(reports))
-    report = ConversionReport(str(output), [reports[number] for number in range(len(paths))])
-    _check_failures(report, writer, skip_bad_files=skip_bad_files)
-    writer.finish(without_unfinished=skip_bad_files)
-    report.complete = True
-    return report
+    return ConversionReport(str(writer.path), [reports[number] for number in range(len(paths))])
 
 
 def _collect(done: Done, n_files: int, n_finished: int) -> dict[int, FileReport]:
@@ -144,22 +159,18 @@ def _check_failures(report: ConversionReport, writer: ShowerWriter, *, skip_bad_
     raise ConversionError(msg, report)
 
 
-def _to_root(
-    paths: Sequence[str],
-    output: Path,
-    cells: CellTable,
-    rows: CellRows,
-    options: RootOptions,
-    metadata: ShowerMetadata,
-    *,
-    overwrite: bool,
+def _to_one_file(
+    paths: Sequence[str], output: Path, cells: CellTable, source: Source, *, overwrite: bool
 ) -> ConversionReport:
-    """Write all inputs into one ROOT file; the first bad one ends it, and nothing is left behind."""
+    """Write all inputs into one ROOT or HDF5 file."""
     report = ConversionReport(str(output), [FileReport(path) for path in paths])
-    chunks = (showers for file in report.files for showers in iterate_showers(file.path, rows, options, file, metadata))
-    chosen = options.branches
-    names = "hgcal" if chosen is None or not chosen.write_tree else chosen
-    write_root(chunks, output, cells, branches=names, overwrite=overwrite)
+    chunks = (showers for file in report.files for showers in iterate_showers(file.path, source, file))
+    if kind_of(output) == "root":
+        chosen = source.options.branches
+        names = "hgcal" if chosen is None or not chosen.write_tree else chosen
+        write_root(chunks, output, cells, branches=names, overwrite=overwrite)
+    else:
+        write_hdf5_showers(chunks, output, cells, source.hdf5, overwrite=overwrite)
     report.complete = True
     return report
 
@@ -180,10 +191,12 @@ def _source(paths: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= NAMED_SOURCES else f"{names[0]} ... {names[-1]} ({len(names)} files)"
 
 
-def _settings(options: RootOptions) -> str:
+def _settings(options: RootOptions, hdf5: Hdf5Options, paths: Sequence[str]) -> str:
     """Return what the result depends on, as JSON: kept in the store, and parts are only reused for the same."""
     settings = asdict(options)
-    settings["branches"] = options.branches.model_dump(exclude_defaults=True) if options.branches is not None else None
+    settings["branches"] = None if options.branches is None else options.branches.model_dump(exclude_defaults=True)
     for name in SPEED_ONLY:
         del settings[name]
+    if any(kind_of(path) == "hdf5" for path in paths):
+        settings["hdf5"] = hdf5.settings()
     return json.dumps(settings, sort_keys=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import glob
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.files import check_readable
+from hgcal_gnn.showers.convert_hdf5 import read_showers
+from hgcal_gnn.showers.input_rules import apply_rules
 from hgcal_gnn.showers.root import RootOptions, iterate_root
 from hgcal_gnn.showers.root_tree import detect_branches, open_root
 from hgcal_gnn.showers.store import open_store
@@ -17,12 +19,14 @@ from hgcal_gnn.showers.writer import file_key
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from hgcal_gnn.geometry.cells import CellTable
+    from hgcal_gnn.showers.convert_hdf5 import Hdf5Options
     from hgcal_gnn.showers.convert_report import FileReport
     from hgcal_gnn.showers.metadata import ShowerMetadata
     from hgcal_gnn.showers.root_hits import CellRows
     from hgcal_gnn.showers.showers import Showers
 
-KINDS = {".root": "root", ".arrow": "arrow"}
+KINDS = {".root": "root", ".arrow": "arrow", ".h5": "hdf5", ".hdf5": "hdf5"}
 
 
 def kind_of(path: Path | str) -> str:
@@ -81,9 +85,32 @@ def input_key(path: str) -> str:
     return path if is_remote(path) else file_key(path)
 
 
-def iterate_showers(
-    path: str, cells: CellRows, options: RootOptions, report: FileReport, metadata: ShowerMetadata
-) -> Iterator[Showers]:
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Everything needed to read any of the input files; travels to other processes.
+
+    Attributes
+    ----------
+    metadata
+        Given to the showers.
+    rows
+        Rows of cell ids.
+    options
+        For ROOT files; its rules hold for all kinds.
+    hdf5
+        For HDF5 files.
+    cells
+        The geometry, if there are HDF5 files (they need the places of cells, not only their ids).
+    """
+
+    metadata: ShowerMetadata
+    rows: CellRows
+    options: RootOptions
+    hdf5: Hdf5Options
+    cells: CellTable | None = None
+
+
+def iterate_showers(path: str, source: Source, report: FileReport) -> Iterator[Showers]:
     """Read the showers of one file in chunks and count them in `report`.
 
     Raises
@@ -91,12 +118,15 @@ def iterate_showers(
     InputError
         If the file cannot be used.
     """
+    rules = source.options.rules
     if kind_of(path) == "root":
-        yield from iterate_root(path, cells, options, report, metadata)
-        return
-    for showers in open_store(path, cells_sha256=cells.cells_sha256).chunks():
-        report.count_showers(showers)
-        yield showers.replace(metadata=metadata)
+        yield from iterate_root(path, source.rows, source.options, report, source.metadata)
+    elif source.cells is not None and kind_of(path) == "hdf5":
+        yield from read_showers(path, source.cells, source.hdf5, rules, report, source.metadata)
+    else:
+        for showers in open_store(path, cells_sha256=source.rows.cells_sha256).chunks():
+            yield apply_rules(showers.replace(metadata=source.metadata), rules, report, expect_particles=False)
+            report.events += len(showers)
 
 
 def with_branches(options: RootOptions, paths: Sequence[str]) -> RootOptions:

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from hgcal_gnn.showers.metadata import ShowerMetadata
-    from hgcal_gnn.showers.root import RootOptions
-    from hgcal_gnn.showers.root_hits import CellRows
+    from hgcal_gnn.showers.convert_files import Source
 
 Done = Iterator[tuple[int, FileReport]]
 
@@ -38,18 +36,14 @@ class Work:
         Where the parts go; all processes and machines see it under this path.
     paths, keys
         Input files and what identifies them (`writer.file_key`).
-    metadata
-        Of the store.
-    cells, options
-        See `root.iterate_root`.
+    source
+        How to read them.
     """
 
     folder: Path
     paths: tuple[str, ...]
     keys: tuple[str, ...]
-    metadata: ShowerMetadata
-    cells: CellRows
-    options: RootOptions
+    source: Source
 
 
 def convert_part(work: Work, number: int, progress: Callable[[int], Any] | None = None) -> FileReport:
@@ -64,8 +58,8 @@ def convert_part(work: Work, number: int, progress: Callable[[int], Any] | None 
     """
     report = FileReport(work.paths[number])
     try:
-        with open_part(work.folder, number, work.keys[number], work.metadata) as part:
-            for showers in iterate_showers(report.path, work.cells, work.options, report, work.metadata):
+        with open_part(work.folder, number, work.keys[number], work.source.metadata) as part:
+            for showers in iterate_showers(report.path, work.source, report):
                 part.write(showers)
                 if progress:
                     progress(report.events)
@@ -89,8 +83,9 @@ def in_processes(work: Work, numbers: Sequence[int], jobs: int) -> Done:
     HgcalError
         If a process was killed; parts that are finished stay.
     """
-    threads = work.options.threads or max(1, (os.cpu_count() or 1) // jobs)
-    shared = replace(work, options=replace(work.options, threads=threads))
+    threads = work.source.options.threads or max(1, (os.cpu_count() or 1) // jobs)
+    options = replace(work.source.options, threads=threads)
+    shared = replace(work, source=replace(work.source, options=options))
     # new processes, not forks: threads of uproot, Arrow and numba do not survive a fork
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_start_worker, initargs=(shared,))
     try:

@@ -8,10 +8,12 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hgcal_gnn.showers.convert_report import SEVERAL_PARTICLES, FileReport
+from hgcal_gnn.errors import InputError
+from hgcal_gnn.showers.convert_report import SEVERAL_PARTICLES, UNKNOWN_CELL, FileReport, Finding
+from hgcal_gnn.showers.input_rules import InputRules
 from hgcal_gnn.showers.metadata import ShowerMetadata
 from hgcal_gnn.showers.root_arrays import ragged
-from hgcal_gnn.showers.root_hits import CellRows, EventHits, InputRules, build_showers
+from hgcal_gnn.showers.root_hits import CellRows, EventHits, build_showers
 from hgcal_gnn.showers.root_particles import ParticleRule, Particles, choose, particles_of
 from hgcal_gnn.showers.root_steps import HITS, TIMES, event_hits
 from hgcal_gnn.showers.root_tree import (
@@ -110,6 +112,10 @@ def iterate_root(
                 report.count(SEVERAL_PARTICLES, several, f"rule {options.particles}")
             incident = choose(particles, options.particles, f"{path}, from event {report.events} on")
             yield build_showers(hits, incident, index, options.rules, report, metadata)
+    n_unknown = report.findings.get(UNKNOWN_CELL, Finding()).count
+    if n_unknown and not report.hits:
+        msg = f"{path}: all {n_unknown} hits lie in cells the geometry does not hold; it belongs to another geometry"
+        raise InputError(msg)
 
 
 @contextmanager
