@@ -37,22 +37,34 @@ def sector_corners(sectors: Sectors) -> NDArray[np.float64]:
     return np.stack([r * np.cos(phi), r * np.sin(phi)], axis=2)
 
 
-def measure_tiles(x: NDArray[np.float64], y: NDArray[np.float64]) -> Sectors:
+def measure_tiles(x: NDArray[np.float64], y: NDArray[np.float64], nominal_width: float = np.nan) -> Sectors:
     """Measure the bounds of the tiles of one layer from their centres, [n] each.
 
     A ring reaches half way to the rings inside and outside it (as far on both sides where one of them is
     missing); a tile is as wide in phi as the smallest step between tiles of its ring, or, in a ring with
-    no two tiles side by side, as the tiles of the other rings.
+    no two tiles side by side, as the tiles of the other rings. What a small piece of a layer does not show
+    is filled in: tiles are about square.
+
+    Parameters
+    ----------
+    nominal_width
+        Width in phi [rad] where there are neither two tiles in a ring nor two rings.
 
     Returns
     -------
     Sectors
-        NaN where no other tile tells the size.
+        NaN where nothing tells the size.
     """
     r, phi = np.hypot(x, y), np.arctan2(y, x)
     ring, radius = _find_rings(r)
     inner, outer = _ring_edges(radius)
-    width = _phi_width(ring, len(radius), phi)[ring]
+    width = _phi_width(ring, len(radius), phi)
+    width = np.where(np.isnan(width), (outer - inner) / radius, width)
+    width = np.where(np.isnan(width), nominal_width, width)
+    alone = np.isnan(inner)
+    inner = np.where(alone, radius * (1 - 0.5 * width), inner)
+    outer = np.where(alone, radius * (1 + 0.5 * width), outer)
+    width = width[ring]
     return Sectors(inner[ring], outer[ring], phi - 0.5 * width, phi + 0.5 * width)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hgcal_gnn.errors import InputError, UsageError
+from hgcal_gnn.geometry.cells import CMS_SUBDETECTORS
 from hgcal_gnn.geometry.hexagons import cut_at_wafer_edge, hexagon_corners
 from hgcal_gnn.geometry.lattice import fit_wafers, measure_lattice
 from hgcal_gnn.geometry.polygons import corner_distance, polygon_area, polygon_distance
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outlines", "cell_area", "cell_size", "corner_distance", "outlines", "polygon_distance"]
 
+CMS_TILE_WIDTH = 2 * np.pi / 288  # rad (CMSSW, hgcalCons.xml: NPhiBinBH)
 CHUNK = 250_000  # cells whose corners are held at a time where only a number per cell is wanted
 
 
@@ -211,7 +213,8 @@ def _tiles_or_grid(
     name = cells.subdetector_names.get(int(cells.subdetector[0]), "")
     in_rings = beside_silicon or "scintillator" in name or bool({"ring", "iphi"} & cells.extra.keys())
     if cells.z_side[0] and in_rings and not cells.is_silicon.any():
-        tiles = measure_tiles(*centre.T)
+        nominal = CMS_TILE_WIDTH if name == CMS_SUBDETECTORS[10] else np.nan
+        tiles = measure_tiles(centre[:, 0], centre[:, 1], nominal)
         return _of_one_kind(sector_corners(Sectors(*(bound[rows] for bound in tiles))))
     return _of_one_kind(grid_corners(centre)[rows])
 
