@@ -16,7 +16,7 @@ def compile_note() -> Iterator[None]:
     spent = [0.0, 0.0]  # total, start of the outermost compilation
     depth = 0
 
-    class Listener(event.Listener):  # type: ignore[misc]
+    class Listener(event.Listener):
         def on_start(self, _: object) -> None:
             nonlocal depth
             if depth == 0:

@@ -92,10 +92,10 @@ def _accelerator() -> str:
 
 def _threading_layer() -> str:
     """Name numba's threading layer, which is known only once a parallel kernel has run."""
-    import numba
     import numpy as np
+    from numba.np.ufunc.parallel import threading_layer
 
     from hgcal_gnn.geometry.csr import sort_rows
 
     sort_rows(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.uint8))
-    return str(numba.threading_layer())
+    return str(threading_layer())

@@ -166,7 +166,7 @@ def export_graph(
         from hgcal_gnn.files import atomic_path
 
         with atomic_path(output, overwrite=overwrite) as temporary:
-            np.savez(temporary, **graph_arrays(loaded))
+            np.savez(temporary, allow_pickle=False, **graph_arrays(loaded))
     elif output.suffix == ".graphml":
         import networkx as nx
 

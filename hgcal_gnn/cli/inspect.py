@@ -40,27 +40,32 @@ def inspect(
         from hgcal_gnn.files import check_writable
 
         check_writable(plot, overwrite=overwrite)
-    if path.suffix == GRAPH_SUFFIX:
-        from hgcal_gnn.geometry.checks import check_graph
-        from hgcal_gnn.geometry.graph_file import load_graph
-        from hgcal_gnn.geometry.summary import summarise_graph
-
-        cells: CellTable | CellGraph = load_graph(path)
-        summary = summarise_graph(cells)  # type: ignore[arg-type]
-        summary["findings"] = [finding._asdict() for finding in check_graph(cells)]  # type: ignore[arg-type]
-    else:
-        from hgcal_gnn.geometry.summary import summarise_cells
-        from hgcal_gnn.geometry.tables import read_table
-
-        columns = args.parse_columns(column)
-        cells = read_table(path, columns=columns, length_unit=length_unit, tree=tree, allow_lone_cells=True)
-        summary = summarise_cells(cells)
+    cells, summary = _examine(path, args.parse_columns(column), length_unit, tree)
     if as_json:
         print(json.dumps(summary, indent=2))
     else:
         _print(path, summary)
     if plot is not None:
         _draw(cells, plot, layer, side, window, overwrite=overwrite)
+
+
+def _examine(
+    path: Path, columns: dict[str, str], length_unit: str, tree: str | None
+) -> tuple[CellTable | CellGraph, dict[str, Any]]:
+    """Read a graph or a table and summarise it."""
+    if path.suffix == GRAPH_SUFFIX:
+        from hgcal_gnn.geometry.checks import check_graph
+        from hgcal_gnn.geometry.graph_file import load_graph
+        from hgcal_gnn.geometry.summary import summarise_graph
+
+        graph = load_graph(path)
+        findings = [finding._asdict() for finding in check_graph(graph)]
+        return graph, summarise_graph(graph) | {"findings": findings}
+    from hgcal_gnn.geometry.summary import summarise_cells
+    from hgcal_gnn.geometry.tables import read_table
+
+    table = read_table(path, columns=columns, length_unit=length_unit, tree=tree, allow_lone_cells=True)
+    return table, summarise_cells(table)
 
 
 def _print(path: Path, summary: dict[str, Any]) -> None:
@@ -111,15 +116,22 @@ def _draw(
     if layer is None:
         msg = "--plot draws one layer: say which with --layer 38"
         raise UsageError(msg)
-    from hgcal_gnn.plotting.layer import draw_layer
+    from hgcal_gnn.plotting.layer import draw_layer, layer_figure
     from hgcal_gnn.plotting.style import figure, save_figure
 
-    parts = [args.parse_interval(part, "--window") for part in window.split(",")] if window else None
-    if parts is not None and len(parts) != 2:
-        msg = f"--window {window}: write two intervals as --window 0..40,100..140"
-        raise UsageError(msg)
-    fig, ax = figure()
-    options = {} if side is None else {"z_side": side}
-    draw_layer(cells, layer, window=None if parts is None else tuple(parts), ax=ax, **options)
-    save_figure(fig, plot, overwrite=overwrite)
+    if window is None:
+        picture = layer_figure(cells, layer, z_side=side)
+    else:
+        picture, ax = figure()
+        draw_layer(cells, layer, z_side=side, window=_window(window), ax=ax)
+    save_figure(picture, plot, overwrite=overwrite)
     print(f"{plot}: layer {layer}")
+
+
+def _window(text: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Read '0..40,100..140' into two intervals."""
+    parts = [args.parse_interval(part, "--window") for part in text.split(",")]
+    if len(parts) != 2 or parts[0] is None or parts[1] is None:
+        msg = f"--window {text}: write two intervals as --window 0..40,100..140"
+        raise UsageError(msg)
+    return parts[0], parts[1]

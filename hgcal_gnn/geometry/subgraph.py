@@ -48,14 +48,14 @@ def within_steps(
 
 
 @njit(cache=True)
-def _count_kept(rowptr: I64, col: I32, rows: I64, place: I32, new_rowptr: I64) -> None:
+def _count_kept(rowptr: I64, col: I32 | I64, rows: I64, place: I32, new_rowptr: I64) -> None:
     for k in range(len(rows)):
         for edge in range(rowptr[rows[k]], rowptr[rows[k] + 1]):
             new_rowptr[k + 1] += place[col[edge]] >= 0
 
 
 @njit(cache=True)
-def _copy_kept(rowptr: I64, col: I32, edge_type: U8, rows: I64, place: I32, new_col: I32, new_type: U8) -> None:
+def _copy_kept(rowptr: I64, col: I32 | I64, edge_type: U8, rows: I64, place: I32, new_col: I32, new_type: U8) -> None:
     cursor = 0
     for k in range(len(rows)):
         for edge in range(rowptr[rows[k]], rowptr[rows[k] + 1]):

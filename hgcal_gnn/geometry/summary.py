@@ -74,7 +74,7 @@ def summarise_graph(graph: CellGraph) -> dict[str, Any]:
         layer["edges"] = dict(zip(EDGE_TYPES, counts, strict=True))
     degree = graph.degree()
     matrix = csr_array(
-        (np.ones(graph.n_edges, dtype=np.bool_), graph.col, graph.rowptr), shape=(graph.n_cells, graph.n_cells)
+        (np.ones(graph.n_edges, dtype=np.int8), graph.col, graph.rowptr), shape=(graph.n_cells, graph.n_cells)
     )
     n_components, component = connected_components(matrix, directed=False)
     summary |= {
