@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SAME_PITCH = 0.03  # neighbours of one lattice lie at the pitch within this share
 CLEAR = 0.98  # neighbours agree on the direction if their mean unit vector is at least this long
-NOMINAL_WIDTH = 16.74408  # cm across flats of a full wafer (CMSSW, hgcalcell.xml v17: WaferSize 167.4408 mm)
+NOMINAL_WIDTH = 16.75408  # cm across flats of a wafer's cells (CMSSW, hgcal.xml v17: WaferSize + SensorSeparation)
 NOMINAL_DIRECTION = np.pi / 6  # of layers that are not rotated
 UV_COLUMNS = ("wafer_u", "wafer_v", "cell_u", "cell_v")
 MIN_AREA = 1e-3  # determinant of the scatter of (u, v); cells on one line give 0, three cells of a triangle 0.037

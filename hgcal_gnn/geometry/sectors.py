@@ -28,7 +28,7 @@ def sector_corners(sectors: Sectors) -> NDArray[np.float64]:
 
     k is 4 for narrow sectors; wide ones have corners along their arcs (the same number for all).
     """
-    width = float(np.max(sectors.phi_high - sectors.phi_low, initial=0.0))
+    width = float(np.fmax.reduce(sectors.phi_high - sectors.phi_low, initial=0.0))
     n_steps = max(int(np.ceil(width / ARC_STEP - 1e-9)), 1)
     share = np.linspace(0.0, 1.0, n_steps + 1)
     phi = sectors.phi_low[:, None] + (sectors.phi_high - sectors.phi_low)[:, None] * share

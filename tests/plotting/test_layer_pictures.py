@@ -184,7 +184,7 @@ def test_wafer_rims_go_once_around() -> None:
         drawn = draw_layer(part, 5)
         corners = np.concatenate([np.array([path.vertices[:-1] for path in kind.get_paths()]) for kind in drawn.cells])
         sides = wafer_rims(part, corners)
-        pitch = 16.74408 / (np.sqrt(3) * across)
+        pitch = 16.75408 / (np.sqrt(3) * across)
         # perimeter of a hexagon with side N pitch
         length = np.hypot(*(sides[:, 1] - sides[:, 0]).T).sum()
         assert length == pytest.approx(6 * across * pitch, rel=1e-3)
