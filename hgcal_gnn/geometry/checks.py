@@ -9,6 +9,7 @@ import numpy as np
 from hgcal_gnn.geometry.cells import cells_sha256
 from hgcal_gnn.geometry.csr import INTRA, NEXT, PREVIOUS
 from hgcal_gnn.geometry.detid import decode_silicon
+from hgcal_gnn.geometry.stations import find_stations
 from hgcal_gnn.geometry.surfaces import surfaces
 
 if TYPE_CHECKING:
@@ -94,15 +95,15 @@ def _inside_complete_wafer(graph: CellGraph, rows: I64) -> Bools:
 
 def _unlinked_layers(graph: CellGraph) -> list[Finding]:
     """Layers without a link to the next or previous one, although one exists on their side."""
-    layers = surfaces(graph.cells)
+    stations = find_stations(graph.cells)
     forward, backward = graph.degree((NEXT,)), graph.degree((PREVIOUS,))
     found = []
-    for surface in layers:
-        depths = [other.depth for other in layers if other.z_side == surface.z_side]
+    for surface in surfaces(graph.cells):
+        station = stations.number[surface.start]
         name = f"layer {surface.layer} of subdetector {surface.subdetector} (side {surface.z_side:+d})"
-        if surface.depth < max(depths) and not forward[surface.rows].any():
+        if stations.next[station] >= 0 and not forward[surface.rows].any():
             found.append(Finding("warning", f"{name} has no link to the next layer"))
-        if surface.depth > min(depths) and not backward[surface.rows].any():
+        if stations.previous[station] >= 0 and not backward[surface.rows].any():
             found.append(Finding("warning", f"{name} has no link to the previous layer"))
     return found
 

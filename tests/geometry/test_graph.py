@@ -68,7 +68,7 @@ def test_window_may_cross_pi():
 
 
 def test_bad_rows_are_refused(cube):
-    with pytest.raises(UsageError, match="rows must lie in 0..26"):
+    with pytest.raises(UsageError, match=r"rows must lie in 0\.\.26"):
         cube.subgraph(np.array([27]))
     with pytest.raises(UsageError, match=r"mask of cells must have shape \[27\]"):
         cube.subgraph(np.ones(5, bool))
@@ -158,9 +158,11 @@ def test_damaged_files_give_a_clear_error_or_a_graph(tmp_path_factory, place, va
     try:
         loaded = load_graph(path)
     except InputError as error:
-        assert str(path) in str(error)
+        named = str(path) in str(error)
     else:
+        named = True
         loaded.subgraph(np.arange(min(5, loaded.n_cells)))
+    assert named
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_not_a_file_at_all(tmp_path):
     with pytest.raises(InputError, match="is a folder"):
         load_graph(tmp_path)
     (tmp_path / "text.safetensors").write_text("cell_id,x,y,z\n1,2,3,4\n")
-    with pytest.raises(InputError, match="not a .safetensors file"):
+    with pytest.raises(InputError, match=r"not a \.safetensors file"):
         load_graph(tmp_path / "text.safetensors")
 
 

@@ -158,7 +158,7 @@ def _interior(cells, margin=5.0):
 
 def test_many_overlapping_cells_do_not_overflow_the_buffers():
     rng = np.random.default_rng(3)
-    crowd = np.concatenate([hexagon_lattice(4), rng.normal(0, 0.2, (300, 2)) + [0, 100]])
+    crowd = np.concatenate([hexagon_lattice(4), rng.normal((0, 100), 0.2, (300, 2))])
     graph, _ = build_graph(cms_table(crowd, cell_type=np.repeat([1, 0], [61, 300])))
     assert graph.degree((0,)).max() < 60
 
