@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hgcal_gnn.errors import InputError
-from hgcal_gnn.showers.columns import COLUMNS
+from hgcal_gnn.showers.columns import COLUMNS, SHOWER_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +68,21 @@ def as_type(name: str, values: Any, dtype: np.dtype[Any], source: str) -> NDArra
     return array.astype(dtype)
 
 
+def typed_columns(columns: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Convert given columns to their types and fill in those that may be missing."""
+    check_names(columns, source)
+    offsets = as_type("offsets", columns["offsets"], np.dtype(np.int64), source)
+    n_showers = max(len(offsets) - 1, 0)
+    typed: dict[str, Any] = {"offsets": offsets}
+    for name, column in COLUMNS.items():
+        values = columns.get(name)
+        if values is not None:
+            typed[name] = as_type(name, values, column.dtype, source)
+        elif name in SHOWER_NAMES and not column.optional:
+            typed[name] = np.arange(n_showers) if name == "event_id" else column.filled(n_showers)
+    return typed
+
+
 def check_values(showers: Showers, source: str, n_cells: int | None) -> None:
     """Refuse descending offsets, cells outside the geometry, impossible incident particles."""
     _refuse(np.flatnonzero(np.diff(showers.offsets) < 0), source, "offsets descend")
@@ -85,7 +100,7 @@ def check_values(showers: Showers, source: str, n_cells: int | None) -> None:
     energy = showers.incident_energy
     bad_energy = np.flatnonzero(~(np.isfinite(energy) & (energy >= 0)))
     _refuse(bad_energy, source, "incident_energy is NaN, infinite or negative")
-    norm = np.sqrt(showers.direction_x**2 + showers.direction_y**2 + showers.direction_z**2)
+    norm = np.hypot(np.hypot(showers.direction_x, showers.direction_y), showers.direction_z)
     _refuse(np.flatnonzero(np.abs(norm - 1) > UNIT_VECTOR_TOLERANCE), source, "the direction is not a unit vector")
 
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-import awkward as ak
 import numpy as np
 
 from hgcal_gnn.errors import InputError
 from hgcal_gnn.showers import checks
-from hgcal_gnn.showers.columns import COLUMNS, HIT_COLUMNS, HIT_NAMES, SHOWER_COLUMNS, SHOWER_NAMES
+from hgcal_gnn.showers.columns import COLUMNS, HIT_COLUMNS, HIT_NAMES, SHOWER_COLUMNS
 from hgcal_gnn.showers.metadata import ShowerMetadata, common_metadata
 from hgcal_gnn.showers.ragged import (
     ascends_within,
@@ -26,6 +25,7 @@ from hgcal_gnn.showers.ragged import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    import awkward as ak
     from numpy.typing import NDArray
 
 CHUNK = 8192  # showers per chunk, the record batch of the store
@@ -132,7 +132,7 @@ class Showers:
             energies that are not finite or negative, directions that are no unit vectors, and, with
             ``invalid="refuse"``, hits as above: with the count and the first showers.
         """
-        showers = cls(**_typed(columns, source), metadata=metadata or ShowerMetadata())
+        showers = cls(**checks.typed_columns(columns, source), metadata=metadata or ShowerMetadata())
         checks.check_values(showers, source, n_cells)
         if invalid == "keep":
             return showers
@@ -166,22 +166,15 @@ class Showers:
     @classmethod
     def from_awkward(cls, array: ak.Array, *, metadata: ShowerMetadata | None = None, **options: Any) -> Showers:
         """Build from an awkward array of records with the fields of `to_awkward` (options: `from_columns`)."""
-        columns: dict[str, Any] = {"offsets": offsets_of(ak.to_numpy(ak.num(array["cell"])))}
-        for name in array.fields:
-            values = array[name]
-            columns[name] = ak.to_numpy(ak.flatten(values) if name in HIT_NAMES else values)
-        return cls.from_columns(columns, metadata=metadata, **options)
+        from hgcal_gnn.showers.awkward_records import columns_of  # noqa: PLC0415 - slow to import
+
+        return cls.from_columns(columns_of(array), metadata=metadata, **options)
 
     def to_awkward(self) -> ak.Array:
         """Return an awkward array with one record per shower; the arrays are shared, not copied."""
-        contents = []
-        present = self.columns()
-        for name, values in present.items():
-            content = ak.contents.NumpyArray(values)
-            if name in HIT_NAMES:
-                content = ak.contents.ListOffsetArray(ak.index.Index64(self.offsets), content)
-            contents.append(content)
-        return ak.Array(ak.contents.RecordArray(contents, list(present), length=len(self)))
+        from hgcal_gnn.showers.awkward_records import records_of  # noqa: PLC0415 - slow to import
+
+        return records_of(self)
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return the columns that are present, hits first, without `offsets`."""
@@ -335,18 +328,3 @@ def direction_from_eta_phi(
     transverse = 1.0 / np.cosh(eta)
     x, y, z = transverse * np.cos(phi), transverse * np.sin(phi), np.tanh(eta)
     return x.astype(np.float32), y.astype(np.float32), z.astype(np.float32)
-
-
-def _typed(columns: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Convert given columns to their types and fill in those that may be missing."""
-    checks.check_names(columns, source)
-    offsets = checks.as_type("offsets", columns["offsets"], np.dtype(np.int64), source)
-    n_showers = max(len(offsets) - 1, 0)
-    typed: dict[str, Any] = {"offsets": offsets}
-    for name, column in COLUMNS.items():
-        values = columns.get(name)
-        if values is not None:
-            typed[name] = checks.as_type(name, values, column.dtype, source)
-        elif name in SHOWER_NAMES and not column.optional:
-            typed[name] = np.arange(n_showers) if name == "event_id" else column.filled(n_showers)
-    return typed

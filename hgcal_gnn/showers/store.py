@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+# what Arrow raises for damaged files, depending on where the damage is
+UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, SystemError)
+
+
 class ShowerStore:
     """Showers in a memory-mapped file; nothing is loaded before it is asked for.
 
@@ -40,23 +44,34 @@ class ShowerStore:
         self.path = Path(path)
         check_readable(self.path)
         try:
-            with self.path.open("rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            self._file = pa.py_buffer(self._map)
-            reader = pa.ipc.open_file(self._file)
-            self.metadata = decode_metadata(reader.schema, self.path)
-            self.names = check_types(reader.schema, self.path)
-            batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
-        except (pa.ArrowException, OSError, ValueError) as error:
+            self._open()
+        except UNREADABLE as error:
             if isinstance(error, InputError):
                 raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             msg = (
-                f"{self.path}: no readable Arrow file ({str(error).splitlines()[0]}); it is truncated or damaged: "
+                f"{self.path}: no readable Arrow file ({reason}); it is truncated or damaged: "
                 "write it again, or go back to its source"
             )
             raise InputError(msg) from error
+
+    def _open(self) -> None:
+        """Map the file and find its columns."""
+        with self.path.open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._file = pa.py_buffer(self._map)
+        reader = pa.ipc.open_file(self._file)
+        self.metadata = decode_metadata(reader.schema, self.path)
+        self.names = check_types(reader.schema, self.path)
+        batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+        for batch in batches:
+            batch.validate()
         self.starts = offsets_of(np.array([batch.num_rows for batch in batches], dtype=np.int64))
         self._address_columns(batches)
+
+    def __reduce__(self) -> tuple[type[ShowerStore], tuple[Path]]:
+        """Travel to other processes as the path."""
+        return ShowerStore, (self.path,)
 
     def __len__(self) -> int:
         return int(self.starts[-1])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -112,6 +113,11 @@ def test_pandas_polars_and_awkward_open_the_file(made, path):
     table = polars.read_ipc(path)
     assert table["cell"][CHUNK].to_list() == made[CHUNK].cell.tolist()
     assert table.schema["cell"] == polars.List(polars.Int32)
+
+
+def test_a_store_travels_to_other_processes(made, path):
+    again = copy.deepcopy(open_store(path))  # by way of __reduce__, as pickle does
+    assert again.read([3, CHUNK]).equals(made[[3, CHUNK]])
 
 
 def test_metadata_are_readable_without_this_package(path):
