@@ -8,7 +8,7 @@ innermost tiles reach 1.9 cm, so the polygon distance and a limit taken from the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from hgcal_gnn.geometry.cells import CellTable
     from hgcal_gnn.geometry.stations import Stations
 
-BorderRule = Literal["corner", "outline"]
+    Mixed: TypeAlias = list[tuple[I64, I64]]  # rows of the silicon cells and of the tiles of each layer with both
+
+BorderRule: TypeAlias = Literal["corner", "outline"]
 AUTO_GAPS = 1.5  # the automatic limit, in median gaps
 AUTO_REACH = 6.0  # gaps larger than this [cm] are no border
 PHI_ROUND = 3  # decimals that tell two columns of tiles apart (one of 288 is 0.022 rad wide)
@@ -72,9 +74,9 @@ def border_edges(
     """
     measure = corner_distance if rule == "corner" else polygon_distance
     reach = AUTO_REACH if distance == "auto" else distance
+    mixed = _mixed_stations(table, stations)
     parts, gaps = [], []
-    tiles = _border_tiles(table, stations)
-    for silicon, scintillator in _mixed_stations(table, stations):
+    for silicon, scintillator in mixed:
         first, second = _near_pairs(stations, silicon, scintillator, pitch, reach)
         gap = measure(outlines(table, first).corners, outlines(table, second).corners)
         near = gap <= reach
@@ -82,6 +84,7 @@ def border_edges(
         gaps.append(gap[near])
     first, second = (np.concatenate([part[k] for part in parts] or [np.empty(0, np.int64)]) for k in range(2))
     gap = np.concatenate(gaps or [np.empty(0)])
+    tiles = _border_tiles(table, mixed)
     limit = _auto_limit(tiles, second, gap) if distance == "auto" else float(distance)
     keep = gap <= limit
     pairs = Pairs.of_type(first[keep], second[keep], BORDER)
@@ -90,20 +93,19 @@ def border_edges(
 
 def border_share(table: CellTable, stations: Stations, pairs: Pairs) -> tuple[int, int]:
     """Count the border tiles and those that a border pair touches."""
-    tiles = _border_tiles(table, stations)
+    tiles = _border_tiles(table, _mixed_stations(table, stations))
     linked = np.concatenate([pairs.first, pairs.second])[np.tile(pairs.edge_type == BORDER, 2)]
     return len(tiles), int(np.isin(tiles, linked).sum())
 
 
-def _mixed_stations(table: CellTable, stations: Stations) -> list[tuple[I64, I64]]:
+def _mixed_stations(table: CellTable, stations: Stations) -> Mixed:
     """Rows of silicon cells and of tiles, for each layer that has both."""
-    silicon = table.is_silicon > 0
-    has_silicon = np.bincount(stations.number, silicon, stations.n_stations) > 0
-    has_tiles = np.bincount(stations.number, ~silicon, stations.n_stations) > 0
     found = []
-    for station in np.flatnonzero(has_silicon & has_tiles):
-        rows = np.flatnonzero(stations.number == station)
-        found.append((rows[silicon[rows]], rows[~silicon[rows]]))
+    for station in range(stations.n_stations):
+        rows = stations.rows(station)
+        silicon = table.is_silicon[rows] > 0
+        if silicon.any() and not silicon.all():
+            found.append((rows[silicon], rows[~silicon]))
     return found
 
 
@@ -125,10 +127,10 @@ def _near_pairs(
     return silicon[near["i"]], tiles[near["j"]]
 
 
-def _border_tiles(table: CellTable, stations: Stations) -> I64:
+def _border_tiles(table: CellTable, mixed: Mixed) -> I64:
     """Rows of the innermost tile of every phi column, in layers that also hold silicon."""
     found = [np.empty(0, np.int64)]
-    for _, tiles in _mixed_stations(table, stations):
+    for _, tiles in mixed:
         phi = np.round(np.arctan2(table.y[tiles], table.x[tiles]), PHI_ROUND)
         order = np.lexsort((np.hypot(table.x[tiles], table.y[tiles]), phi))
         first = np.flatnonzero(np.diff(phi[order], prepend=np.inf))

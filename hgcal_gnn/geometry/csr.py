@@ -82,9 +82,7 @@ def _blocks(stations: Stations | None, n_cells: int) -> _Blocks:
     if stations is None:
         itself = np.zeros(1, dtype=np.int32)
         return _Blocks(np.arange(n_cells, dtype=np.int32), np.array([0, n_cells]), itself, itself)
-    row = np.argsort(stations.number, kind="stable").astype(np.int32)
-    start = np.concatenate([[0], np.cumsum(np.bincount(stations.number, minlength=stations.n_stations))])
-    return _Blocks(row, start, stations.previous, stations.next)
+    return _Blocks(stations.row.astype(np.int32), stations.start, stations.previous, stations.next)
 
 
 @njit(cache=True, parallel=True)

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.geometry.cells import CellTable
     from hgcal_gnn.geometry.stations import Stations
 
-SAMPLED_STATIONS = 3  # a kind of cell looks alike in every layer, so a few layers tell its pitch
-SAMPLED_CELLS = 2000
+SAMPLED_CELLS = 2000  # of the layer with most of them: a kind of cell looks alike in every layer
 SMALLEST = 1e-4  # cm (per cm for tiles): cells on top of each other must not make bins of no width
 
 
@@ -39,16 +38,12 @@ def cell_pitch(table: CellTable, stations: Stations) -> F32:
 
 
 def _median_spacing(stations: Stations, rows: I64, scale: F64) -> float:
-    """Median of nearest distance / scale over a sample of cells in the most populated stations."""
+    """Median of nearest distance / scale over a sample of the cells in the most populated station."""
     number = stations.number[rows]
-    population = np.bincount(number)
-    spacings = []
-    for station in np.argsort(population, kind="stable")[::-1][:SAMPLED_STATIONS]:
-        members = np.flatnonzero(number == station)
-        if len(members) < 2:
-            continue
-        points = np.column_stack([stations.a[rows[members]], stations.b[rows[members]]])
-        sample = np.unique(np.linspace(0, len(members) - 1, SAMPLED_CELLS).astype(np.int64))
-        distance = np.asarray(cKDTree(points, balanced_tree=False, compact_nodes=False).query(points[sample], k=2)[0])
-        spacings.append(distance[:, 1] / scale[members[sample]])
-    return max(float(np.median(np.concatenate(spacings))), SMALLEST) if spacings else 1.0
+    members = np.flatnonzero(number == np.bincount(number).argmax())
+    if len(members) < 2:
+        return 1.0
+    points = np.column_stack([stations.a[rows[members]], stations.b[rows[members]]])
+    sample = np.unique(np.linspace(0, len(members) - 1, SAMPLED_CELLS).astype(np.int64))
+    distance = np.asarray(cKDTree(points, balanced_tree=False, compact_nodes=False).query(points[sample], k=2)[0])
+    return max(float(np.median(distance[:, 1] / scale[members[sample]])), SMALLEST)

@@ -7,6 +7,7 @@ at different depths (an ECAL in front of an HCAL), every one of their layers is 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from hgcal_gnn.geometry.surfaces import surfaces
 
 if TYPE_CHECKING:
-    from hgcal_gnn.arrays import F64, I8, I32
+    from hgcal_gnn.arrays import F64, I8, I32, I64
     from hgcal_gnn.geometry.cells import CellTable
     from hgcal_gnn.geometry.surfaces import Surface
 
@@ -53,6 +54,20 @@ class Stations:
     def n_stations(self) -> int:
         """Number of stations."""
         return len(self.side)
+
+    @cached_property
+    def row(self) -> I64:
+        """Rows of the table, one station after the other, [n_cells]."""
+        return np.argsort(self.number, kind="stable")
+
+    @cached_property
+    def start(self) -> I64:
+        """First place of each station in `row`, [n_stations + 1]."""
+        return np.concatenate([[0], np.cumsum(np.bincount(self.number, minlength=self.n_stations))])
+
+    def rows(self, station: int) -> I64:
+        """Rows of the cells of one station, increasing."""
+        return self.row[self.start[station] : self.start[station + 1]]
 
 
 def find_stations(table: CellTable) -> Stations:

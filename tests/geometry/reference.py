@@ -9,9 +9,19 @@ from scipy.spatial import cKDTree
 TIE = 1e-6
 
 
-def touching(points: np.ndarray, pitch: np.ndarray, reach: float = 0.71) -> np.ndarray:
+def kdtree_pairs(points: np.ndarray, radius: float) -> np.ndarray:
+    """Pairs of points within a radius."""
+    return cKDTree(points).query_pairs(radius, output_type="ndarray")
+
+
+def kdtree_nearest(points: np.ndarray, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Distances to and indices of the k nearest points."""
+    return cKDTree(points).query(query, k=k)
+
+
+def touching(points: np.ndarray, pitch: np.ndarray, reach: float = 0.71, pairs=kdtree_pairs) -> np.ndarray:
     """Pairs [n, 2] of one layer whose Voronoi edge, within reach, is at least 0.1 of the smaller pitch."""
-    pairs = cKDTree(points).query_pairs(1.5 * float(pitch.max()), output_type="ndarray")
+    pairs = pairs(points, 1.5 * float(pitch.max()))
     step = points[pairs[:, 1]] - points[pairs[:, 0]]
     mean = 0.5 * (pitch[pairs[:, 0]] + pitch[pairs[:, 1]])
     distance = np.hypot(*step.T)
@@ -50,15 +60,19 @@ def _long_enough(points, pairs, chosen, distance, mean, pitch, reach):
     return (high - low >= 0.1 * np.minimum(pitch[first], pitch[second])) & ~hidden
 
 
-def nearest(target: np.ndarray, query: np.ndarray, ids: np.ndarray, workers: int = 1) -> np.ndarray:
+def nearest(target: np.ndarray, query: np.ndarray, ids: np.ndarray, search=kdtree_nearest) -> np.ndarray:
     """Index of the nearest target of each query point, smaller id among equals."""
-    k = min(8, len(target))
-    distance, index = cKDTree(target).query(query, k=k, workers=workers)
-    if k == 1:
-        return index
-    equal = distance <= distance[:, :1] + TIE
-    candidate = np.where(equal, ids[index].astype(np.float64), np.inf)
-    return index[np.arange(len(query)), candidate.argmin(axis=1)]
+    if len(target) == 1:
+        return np.zeros(len(query), dtype=np.int64)
+    distance, index = search(target, query, 2)
+    best = index[:, 0].copy()
+    tied = np.flatnonzero(distance[:, 1] <= distance[:, 0] + TIE)  # few: look at more candidates for these only
+    if len(tied):
+        distance, index = search(target, query[tied], min(8, len(target)))
+        equal = distance <= distance[:, :1] + TIE
+        candidate = np.where(equal, ids[index].astype(np.float64), np.inf)
+        best[tied] = index[np.arange(len(tied)), candidate.argmin(axis=1)]
+    return best
 
 
 def undirected(graph, edge_type: int) -> set[tuple[int, int]]:
