@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BorderRule: TypeAlias = Literal["corner", "outline"]
 AUTO_GAPS = 1.5  # the automatic limit, in median gaps
-AUTO_REACH = 6.0  # gaps larger than this [cm] are no border
+AUTO_REACH = 3.0  # wider gaps [cm] are no border: real ones reach 1.9
 PHI_ROUND = 3  # decimals that tell two columns of tiles apart (one of 288 is 0.022 rad wide)
 
 
