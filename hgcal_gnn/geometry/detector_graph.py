@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hgcal_gnn import __version__
@@ -15,6 +14,8 @@ from hgcal_gnn.geometry.detectors import make_detector
 from hgcal_gnn.geometry.graph_file import FORMAT, load_graph, save_graph
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hgcal_gnn.geometry.graph import CellGraph
 
 
