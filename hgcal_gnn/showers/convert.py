@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from hgcal_gnn.geometry.cells import CellTable
 
+NAMED_FAILURES = 5  # files whose errors stand in the message; the report has all
 NAMED_SOURCES = 3  # input files named one by one in the store
 SPEED_ONLY = ("step", "threads")  # options that do not change the result
 
@@ -102,7 +103,7 @@ def convert(
         msg = f"--jobs {jobs}: needs to be at least 1"
         raise UsageError(msg)
     keys = [input_key(path) for path in paths]
-    writer = ShowerWriter(output, keys, metadata, overwrite=overwrite)
+    writer = ShowerWriter(output, keys, metadata, names=paths, overwrite=overwrite)
     report = _write_parts(writer, paths, source, jobs, cluster)
     _check_failures(report, writer, skip_bad_files=skip_bad_files)
     writer.finish(without_unfinished=skip_bad_files)
@@ -145,7 +146,9 @@ def _check_failures(report: ConversionReport, writer: ShowerWriter, *, skip_bad_
     if not failed or (skip_bad_files and len(failed) < len(report.files)):
         return
     writer.abandon()
-    problems = "; ".join(file.error for file in failed)
+    problems = "; ".join(file.error for file in failed[:NAMED_FAILURES])
+    if len(failed) > NAMED_FAILURES:
+        problems += f"; ... ({len(failed) - NAMED_FAILURES} more)"
     if len(report.files) == 1:
         raise ConversionError(problems, report)
     others = len(report.files) - len(failed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,24 +131,14 @@ def iterate_showers(path: str, source: Source, report: FileReport) -> Iterator[S
 
 
 def with_branches(options: RootOptions, paths: Sequence[str]) -> RootOptions:
-    """Settle which branches to read, if the options leave it open, by what the first readable ROOT file holds.
+    """Settle which branches to read, if the options leave it open, by the first ROOT file that a preset fits.
 
-    Raises
-    ------
-    InputError
-        If no preset fits: with the trees and branches of the file.
+    Where none does, the options stay open, and reading the files tells what is wrong with each.
     """
     if options.branches is not None:
         return options
-    problem: InputError | None = None
     for path in paths:
-        if kind_of(path) != "root":
-            continue
-        try:
-            with open_root(path) as file:
+        if kind_of(path) == "root":
+            with suppress(InputError), open_root(path) as file:
                 return replace(options, branches=detect_branches(file, path, options.tree))
-        except InputError as error:
-            problem = problem or error
-    if problem:
-        raise problem
     return options

@@ -94,7 +94,8 @@ def read_showers(
     if drop_unknown and {rules.not_finite, rules.negative} != {"drop"}:
         msg = f"{path}: HDF5 voxels without a cell can only be dropped together with bad energies (all three: drop)"
         raise UsageError(msg)
-    invalid: Literal["drop", "keep"] = "drop" if drop_unknown else "keep"  # kept ones are judged here, so that they are counted
+    # those kept are judged here, so that they are counted
+    invalid: Literal["drop", "keep"] = "drop" if drop_unknown else "keep"
     if layout == SHOWERDATA:
         grid = LayerGrid(cells, origin_x=options.origin_x, origin_y=options.origin_y)
         chunks = read_showerdata(path, grid, invalid=invalid, metadata=metadata)

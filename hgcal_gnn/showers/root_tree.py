@@ -109,20 +109,21 @@ def find_tree(file: Any, path: str, branches: BranchMap, tree: str = "") -> Any:
     InputError
         If there is none or several: with the trees of the file.
     """
-    trees = _trees(file, path)
-    if len(trees) == 1 and not tree:
+    trees = _trees(file, path, tree)
+    if len(trees) == 1:
         return _open_tree(file, path, trees[0])
-    for pattern in (tree,) if tree else branches.tree:
+    for pattern in branches.tree:
         matching = [name for name in trees if fnmatchcase(name, pattern)]
         if len(matching) == 1:
             return _open_tree(file, path, matching[0])
-    if not tree and not branches.has_collections:
-        ids = set(branches.hits.cell_id)
-        matching = [name for name in trees if ids & set(_leaves(_open_tree(file, path, name)))]
-        if len(matching) == 1:
-            return _open_tree(file, path, matching[0])
-    wanted = f"no tree {tree!r}" if tree else f"no single tree with branch {' or '.join(branches.hits.cell_id)}"
-    msg = f"{path}: {wanted}; trees in the file: {_listed(trees)}; name one, or other branches for it"
+    ids = set(branches.hits.cell_id)
+    matching = [name for name in trees if ids & set(_leaves(_open_tree(file, path, name)))]
+    if len(matching) == 1:
+        return _open_tree(file, path, matching[0])
+    msg = (
+        f"{path}: {len(matching)} trees have a branch {' or '.join(branches.hits.cell_id)}; "
+        f"trees in the file: {_listed(trees)}; name one (--tree)"
+    )
     raise InputError(msg)
 
 
@@ -136,7 +137,7 @@ def detect_branches(file: Any, path: str, tree: str = "") -> BranchMap:
     """
     branches: set[str] = set()
     types: set[str] = set()
-    for name in (tree,) if tree else _trees(file, path):
+    for name in _trees(file, path, tree):
         opened = _open_tree(file, path, name)
         with reading(path, f"the list of branches of tree {name}"):
             branches.update(_leaves(opened))
@@ -193,15 +194,19 @@ def find_branches(
     return TreeBranches(hits, particles, event, collections if branches.has_collections else ())
 
 
-def _trees(file: Any, path: str) -> list[str]:
-    """Return the paths of all trees, at least one."""
+def _trees(file: Any, path: str, pattern: str = "") -> list[str]:
+    """Return the paths of all trees, or of those that match, at least one."""
     with reading(path, "its list of trees"):
-        trees = sorted(file.keys(recursive=True, cycle=False, filter_classname="TTree"))
+        trees = sorted(set(file.keys(recursive=True, cycle=False, filter_classname="TTree")))  # once for all cycles
         others = file.keys(recursive=True, cycle=False)
     if not trees:
         msg = f"{path}: holds no tree (TTree); found {_listed(others) or 'nothing'}"
         raise InputError(msg)
-    return trees
+    matching = [name for name in trees if fnmatchcase(name, pattern)] if pattern else trees
+    if not matching:
+        msg = f"{path}: no tree {pattern!r}; trees in the file: {_listed(trees)}"
+        raise InputError(msg)
+    return matching
 
 
 def _open_tree(file: Any, path: str, name: str) -> Any:

@@ -59,6 +59,9 @@ class ShowerWriter:
         One text per part that identifies its input: `file_key` for an input file.
     metadata
         Goes into the store.
+    names
+        What the inputs are called, whatever their content: other names make another conversion, other keys
+        alone only have those parts written again. By default the keys.
     overwrite
         Replace an existing store, and parts that belong to another conversion.
 
@@ -74,7 +77,13 @@ class ShowerWriter:
     """
 
     def __init__(
-        self, path: Path | str, keys: Sequence[str], metadata: ShowerMetadata, *, overwrite: bool = False
+        self,
+        path: Path | str,
+        keys: Sequence[str],
+        metadata: ShowerMetadata,
+        *,
+        names: Sequence[str] | None = None,
+        overwrite: bool = False,
     ) -> None:
         self.path = Path(path)
         self.keys = list(keys)
@@ -82,7 +91,7 @@ class ShowerWriter:
         self._overwrite = overwrite
         self.folder = self.path.with_name(self.path.name + ".parts")
         check_writable(self.path, overwrite=overwrite)
-        manifest = json.dumps({"metadata": asdict(metadata), "parts": self.keys}, indent=1, sort_keys=True)
+        manifest = json.dumps({"metadata": asdict(metadata), "parts": list(names or keys)}, indent=1, sort_keys=True)
         self._claim_folder(manifest)
 
     @property
