@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow.compute as pc
 
 from hgcal_gnn.errors import InputError
-from hgcal_gnn.geometry.cells import CMS_SUBDETECTORS, as_cell_ids
-from hgcal_gnn.geometry.table_formats import MOST_ITEMS, Lists, RawTable, explain_text, first_rows, has_numbers
+from hgcal_gnn.geometry.cells import as_cell_ids
+from hgcal_gnn.geometry.table_formats import RawTable, explain_text, first_rows, has_numbers
 from hgcal_gnn.geometry.table_names import NEEDED_IN_EVERY_ROW, NameMatch, is_reference, match_names
+from hgcal_gnn.geometry.table_neighbours import lists_in_text, spread_lists, unsigned_references
+from hgcal_gnn.geometry.table_subdetectors import settle_subdetectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CODES = range(256)  # subdetector codes are uint8
-LARGEST_EXACT = 2**53  # whole numbers up to here survive in float64
 _NEEDED = frozenset(("cell_id", "layer", "x", "y", "z"))
-_TEXT_ALLOWED = frozenset(("detector", "subdetector", "subdetid", "neighbours", "cell_type"))
+_WORDS = ("detector", "subdetid", "subdetector")
+_TEXT_ALLOWED = frozenset((*_WORDS, "neighbours", "cell_type"))
 
 
 @dataclass
@@ -64,17 +64,19 @@ def table_columns(raw: RawTable, wanted: Mapping[str, str], source: str) -> Colu
     columns = Columns({}, file_names=match.source, units=match.units)
     columns.values["cell_id"] = as_cell_ids(raw.numbers.pop(match.source["cell_id"]), source, match.source["cell_id"])
     n_rows = len(columns.values["cell_id"])
+    _leave_out_other_lengths(raw, match, n_rows)
     for ours, name in match.source.items():
         if name in raw.numbers:
             columns.values[ours] = raw.numbers[name]
     for ours, value in match.constants.items():
         columns.values[ours] = np.full(n_rows, value)
     _add_others(raw, match, columns)
-    _add_neighbour_lists(raw, match, columns, source)
+    _add_neighbour_lists(raw, match, columns.values, source)
     _check_lengths(columns.values, source)
-    _unsigned_references(columns.values, source)
+    unsigned_references(columns.values, source)
     _add_cartesian(columns.values, source)
-    _add_subdetector(raw, match, columns)
+    texts = {ours: raw.texts.pop(match.source[ours]) for ours in _WORDS if match.source.get(ours) in raw.texts}
+    columns.subdetector_names = settle_subdetectors(columns.values, texts)
     _add_sides(columns.values)
     _report(raw, match, source)
     return columns
@@ -124,42 +126,22 @@ def _add_others(raw: RawTable, match: NameMatch, columns: Columns) -> None:
             columns.values[name if name not in columns.values else f"{name}_in_file"] = values
 
 
-def _add_neighbour_lists(raw: RawTable, match: NameMatch, columns: Columns, source: str) -> None:
-    """Spread one list of neighbours per cell over columns n0, n1, ..., 0 where a list is shorter."""
+def _add_neighbour_lists(raw: RawTable, match: NameMatch, values: dict[str, NDArray[Any]], source: str) -> None:
+    """Turn a column of neighbour lists, also as text, into columns n0, n1, ..., unless the file has these."""
     name = match.source.get("neighbours")
-    if name is None or "n0" in columns.values:
+    if name is None or "n0" in values or name not in {*raw.lists, *raw.texts}:
         return
-    lists = raw.lists.get(name)
-    if name in raw.texts:
-        lists = _lists_in_text(raw.texts[name])
-    if lists is None:
-        return
-    lengths = np.diff(lists.offsets)
-    most = int(lengths.max(initial=0))
-    if most > MOST_ITEMS:
-        msg = f"{source}: column {name} names up to {most} neighbours of a cell, at most {MOST_ITEMS} are expected"
-        raise InputError(msg)
-    values = _unsigned(lists.values, name, source, negatives_are_ids=_has_high_ids(columns.values["cell_id"]))
-    for number in range(most):
-        has = lengths > number
-        column = np.zeros(len(lists), dtype=np.uint64)
-        column[has] = values[lists.offsets[:-1][has] + number]
-        columns.values[f"n{number}"] = column
-    raw.lists.pop(name, None)
-    raw.texts.pop(name, None)
+    lists = raw.lists.pop(name) if name in raw.lists else lists_in_text(raw.texts.pop(name), name, source)
+    values.update(spread_lists(lists, values["cell_id"], name, source))
 
 
-def _lists_in_text(texts: Any) -> Lists:
-    """Read lists of whole numbers written as text: "[3, 17]", "3 17" or "3;17"."""
-    spaced = pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.fill_null(texts, ""), r"[^0-9\-]+", " "))
-    empty = pc.equal(spaced, "").to_numpy(zero_copy_only=False)
-    parts = pc.split_pattern(spaced, " ")
-    lengths = np.where(empty, 0, pc.list_value_length(parts).to_numpy(zero_copy_only=False))
-    words = pc.list_flatten(parts)
-    words = words.filter(pc.not_equal(words, ""))
-    signed = bool(pc.any(pc.starts_with(words, "-")).as_py())
-    values = words.cast("int64" if signed else "uint64").to_numpy(zero_copy_only=False)
-    return Lists(values, np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]))
+def _leave_out_other_lengths(raw: RawTable, match: NameMatch, n_rows: int) -> None:
+    """Note columns of another length (tracks beside cells in one ROOT tree); a needed one is refused later."""
+    needed = {name for ours, name in match.source.items() if ours in _NEEDED}
+    for name in [name for name, values in raw.numbers.items() if len(values) != n_rows and name not in needed]:
+        raw.skipped[name] = f"it has {len(raw.numbers.pop(name))} values for {n_rows} cells"
+    for name in [name for name, values in raw.lists.items() if len(values) != n_rows]:
+        raw.skipped[name] = f"it has {len(raw.lists.pop(name))} lists for {n_rows} cells"
 
 
 def _check_lengths(columns: Mapping[str, NDArray[Any]], source: str) -> None:
@@ -168,44 +150,6 @@ def _check_lengths(columns: Mapping[str, NDArray[Any]], source: str) -> None:
         if len(values) != n_rows:
             msg = f"{source}: column {name} has {len(values)} rows, the cell ids have {n_rows}"
             raise InputError(msg)
-
-
-def _has_high_ids(cell_id: NDArray[np.uint64]) -> bool:
-    """Whether 32-bit ids have their top bit set, so that a signed export shows them negative."""
-    return bool(len(cell_id)) and 2**31 <= int(cell_id.max()) < 2**32
-
-
-def _unsigned_references(columns: dict[str, NDArray[Any]], source: str) -> None:
-    """Bring neighbour columns to unsigned ids with 0 for none, whatever stood for none (-1, NaN)."""
-    high = _has_high_ids(columns["cell_id"])
-    names = [name for name in columns if is_reference(name)]
-    for name in names:
-        columns[name] = _unsigned(columns[name], name, source, negatives_are_ids=high)
-    if names and (columns["cell_id"] == 0).any():
-        logger.warning("%s: a cell has the id 0, which stands for none in the columns %s", source, ", ".join(names))
-
-
-def _unsigned(values: NDArray[Any], name: str, source: str, *, negatives_are_ids: bool) -> NDArray[Any]:
-    if values.dtype.kind == "u":
-        return values
-    if values.dtype.kind == "f":
-        known = np.nan_to_num(values, nan=0.0, posinf=-2.0, neginf=-2.0)
-        if ((known != np.floor(known)) | (np.abs(known) > LARGEST_EXACT)).any():
-            msg = f"{source}: column {name} holds numbers that are no cell ids; export it as whole numbers"
-            raise InputError(msg)
-        values = known.astype(np.int64)
-    if values.dtype.kind != "i":
-        msg = f"{source}: column {name} holds {values.dtype} values, cell ids are needed"
-        raise InputError(msg)
-    none = values == -1
-    if not negatives_are_ids:
-        bad = np.flatnonzero((values < 0) & ~none)
-        if len(bad):
-            msg = (
-                f"{source}: column {name} has {len(bad)} negative ids, first in rows {first_rows(bad)} (counted from 0)"
-            )
-            raise InputError(msg)
-    return as_cell_ids(np.where(none, values.dtype.type(0), values), source, name)
 
 
 def _add_cartesian(columns: dict[str, NDArray[Any]], source: str) -> None:
@@ -224,59 +168,6 @@ def _add_cartesian(columns: dict[str, NDArray[Any]], source: str) -> None:
     if "z" not in columns:
         with np.errstate(over="ignore"):  # what overflows is refused as not finite
             columns["z"] = columns["r"] * np.sinh(columns["eta"])
-
-
-def _add_subdetector(raw: RawTable, match: NameMatch, columns: Columns) -> None:
-    """Settle `detector` and `subdetector`: codes for texts and for wide numbers, CMS from the ids."""
-    values = columns.values
-    for name in ("detector", "subdetid", "subdetector"):  # the last one that is there gives the codes
-        if match.source.get(name) in raw.texts:
-            values[name], columns.subdetector_names = _numbered_words(raw.texts.pop(match.source[name]))
-        elif name in values:
-            columns.subdetector_names = {}
-    in_ids = _detectors_in_ids(values["cell_id"])
-    detector = values.get("detector")
-    if in_ids is not None and detector is None and not {"subdetector", "subdetid"} & set(values):
-        values["detector"] = detector = in_ids
-        logger.info("the cell ids are CMS DetIds: the subdetector is read off them")
-    if in_ids is not None and "subdetector" in values and np.array_equal(in_ids, values["subdetector"]):
-        columns.subdetector_names = dict(CMS_SUBDETECTORS)
-    if detector is not None and np.isin(detector, list(CMS_SUBDETECTORS)).all():
-        return
-    if "subdetector" not in values and "subdetid" in values:
-        values["subdetector"] = values["subdetid"]
-        if detector is not None and (detector != detector[0]).any():
-            values["subdetector"] = values["detector"].astype(np.int64) << 32 | values["subdetid"].astype(np.int64)
-    _number_codes(columns)
-
-
-def _numbered_words(texts: Any) -> tuple[NDArray[np.int64], dict[int, str]]:
-    """Give the words of a column numbers in alphabetical order."""
-    words = pc.fill_null(texts, "").dictionary_encode()
-    known, place = np.unique(np.array(words.dictionary.to_pylist(), dtype=str), return_inverse=True)
-    return place[words.indices.to_numpy(zero_copy_only=False)], dict(enumerate(known.tolist()))
-
-
-def _detectors_in_ids(cell_id: NDArray[np.uint64]) -> NDArray[np.uint8] | None:
-    """Read the detector (8, 9, 10) off CMS DetIds, None if some id is none (bits 28-31, DetId.h)."""
-    lowest, highest = min(CMS_SUBDETECTORS) << 28, (max(CMS_SUBDETECTORS) + 1) << 28
-    if len(cell_id) == 0 or int(cell_id.min()) < lowest or int(cell_id.max()) >= highest:
-        return None
-    return (cell_id >> np.uint64(28)).astype(np.uint8)
-
-
-def _number_codes(columns: Columns) -> None:
-    """Give subdetectors whose codes do not fit in 0..255 new ones in ascending order, and name them by the old."""
-    name = "subdetector" if "subdetector" in columns.values else "detector"
-    codes = columns.values.get(name)
-    if codes is None or codes.dtype.kind not in "iu" or (len(codes) and codes.min() >= 0 and codes.max() in CODES):
-        return
-    known, number = np.unique(codes, return_inverse=True)
-    if len(known) > len(CODES):
-        return  # CellTable refuses these and says why
-    columns.values["subdetector"] = number.astype(np.uint8)
-    words = [f"{code >> 32}/{code & 0xFFFFFFFF}" if code >= 2**32 else str(code) for code in known.tolist()]
-    columns.subdetector_names = {i: f"subdetector {word}" for i, word in enumerate(words)}
 
 
 def _add_sides(columns: dict[str, NDArray[Any]]) -> None:

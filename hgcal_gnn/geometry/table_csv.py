@@ -167,7 +167,10 @@ def _widened(path: Path, head: Head, error: pa.ArrowInvalid) -> Head:
 
 
 def _ragged(path: Path, head: Head, error: pa.ArrowInvalid) -> InputError:
-    """Count the rows whose number of values differs from the header's; Arrow stops at the first."""
+    """Count the rows whose number of values differs from the header's; Arrow stops at the first.
+
+    Any bytes are text in Latin-1: here it matters only how many values a row has.
+    """
     bad: list[tuple[int, int]] = []
 
     def note(row: arrow_csv.InvalidRow) -> str:
@@ -179,7 +182,7 @@ def _ragged(path: Path, head: Head, error: pa.ArrowInvalid) -> InputError:
             arrow_csv.read_csv(
                 stream,
                 read_options=arrow_csv.ReadOptions(
-                    column_names=head.names, skip_rows=head.skip_rows, use_threads=False
+                    column_names=head.names, skip_rows=head.skip_rows, use_threads=False, encoding="latin-1"
                 ),
                 parse_options=arrow_csv.ParseOptions(invalid_row_handler=note),
                 convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(head.names, pa.binary())),
