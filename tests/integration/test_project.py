@@ -38,7 +38,7 @@ def test_constraints_pin_every_dependency():
     pinned = {
         line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
     }
-    asked = project["dependencies"] + sum(project["optional-dependencies"].values(), [])
+    asked = itertools.chain(project["dependencies"], *project["optional-dependencies"].values())
     names = {re.split(r"[\[<>=!~ ]", entry)[0].lower() for entry in asked} - {"hgcal-gnn"}
     assert names <= pinned
 
