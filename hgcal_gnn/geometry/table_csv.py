@@ -215,7 +215,7 @@ def _open(path: Path) -> pa.NativeFile:
 
 
 def _split(line: str) -> list[str]:
-    rows: list[list[str]] = list(csv.reader([line]))
+    rows: list[list[str]] = list(csv.reader([line], skipinitialspace=True))
     return rows[0] if rows else []
 
 

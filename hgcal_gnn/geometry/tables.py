@@ -203,7 +203,8 @@ def _layer_numbers(values: Mapping[str, NDArray[Any]], cee_layers: int | None, s
         layer = layer.astype(np.int64)
     if layer.dtype.kind not in "iu" or z.dtype.kind not in "iuf":
         return layer  # CellTable says what is wrong with them
-    layer = unsigned_layers(layer, z, source)
+    if "z_side" not in values:  # a table that states the side does not need the sign of the layer for it
+        layer = unsigned_layers(layer, z, source)
     return count_through(layer, values.get("detector"), z, cee_layers, source)
 
 

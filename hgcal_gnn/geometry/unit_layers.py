@@ -19,6 +19,7 @@ SAME_PLANE = 0.02  # the same for |z| of one plane
 ALIKE = 0.15  # the same for the extents of neighbouring layers
 STEP = 0.3  # |log10| of an ordinary step from layer to layer
 SPREAD = 5.0  # largest over smallest depth in a layer from which on it is looked at
+FAR_STEP = 5.0  # distance of layers of different units over that of the layers beside
 GAP = 3.0  # cells of another unit lie at least this factor beyond the last one
 SPARSE = 5.0  # cells of another unit lie at least this many times farther apart
 BESIDE = 0.5  # neighbouring cells lie at least this share of the usual spacing apart
@@ -166,8 +167,8 @@ def _jumps(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
     """Power of ten between each layer and the next that no real detector explains, [n_layers - 1].
 
     Real neighbours may differ by a factor of ten in one way: in depth near the origin, in width between a
-    forward and an outer part. So x, y and z must jump together, or z alone beside ordinary steps, or
-    x and y alone and back again.
+    forward and an outer part. So x, y and z must jump together, or z alone and much farther than the layers
+    beside, or x and y alone and back again.
 
     Parameters
     ----------
@@ -180,8 +181,11 @@ def _jumps(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
     lateral = near[:, :2].all(axis=1) & (decades[:, 0] == decades[:, 1]) & (decades[:, 0] != 0)
     together = lateral & near[:, 2] & (decades[:, 2] == decades[:, 0])
     ordinary = np.abs(steps) < STEP
-    beside = np.append(ordinary[1:, 2], False) | np.append(False, ordinary[:-1, 2])
-    deep = (np.abs(steps[:, 2] - decades[:, 2]) <= SAME) & (decades[:, 2] != 0) & beside & ordinary[:, :2].all(axis=1)
+    distance = np.abs(np.diff(10.0 ** sizes[:, 2]))
+    usual = np.where(ordinary[:, 2], distance, np.inf)  # of the steps before and after, where these are ordinary
+    beside = np.minimum(np.append(usual[1:], np.inf), np.append(np.inf, usual[:-1]))
+    deep = (np.abs(steps[:, 2] - decades[:, 2]) <= SAME) & (decades[:, 2] != 0) & ordinary[:, :2].all(axis=1)
+    deep &= distance > FAR_STEP * beside
     returns = lateral[1:] & lateral[:-1] & (decades[1:, 0] == -decades[:-1, 0])
     there_and_back = np.append(returns, False) | np.append(False, returns)
     return np.where(together | there_and_back, decades[:, 0], np.where(deep, decades[:, 2], 0))
