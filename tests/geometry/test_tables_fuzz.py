@@ -50,7 +50,7 @@ def test_damaged_foreign_root_files(tmp_path, name):
 
 
 def check_damaged(content: bytes, path) -> None:
-    rng = random.Random(len(content))  # noqa: S311
+    rng = random.Random(f"{path.name} {len(content)}")  # noqa: S311
     for _ in range(ATTEMPTS):
         saved(path, damaged(content, rng))
         try:
