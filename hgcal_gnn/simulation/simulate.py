@@ -1,0 +1,133 @@
+"""`simulate`: showers of a beam in any cell table with known material."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hgcal_gnn.errors import UsageError
+from hgcal_gnn.showers.metadata import ShowerMetadata
+from hgcal_gnn.showers.showers import CHUNK, Showers
+from hgcal_gnn.simulation.build import build_stack
+from hgcal_gnn.simulation.hadronic import new_queue
+from hgcal_gnn.simulation.hits import new_hits
+from hgcal_gnn.simulation.kernel import Block, simulate_block
+from hgcal_gnn.simulation.material import MaterialProfile, load_material
+from hgcal_gnn.simulation.parameters import EmModel, HadronModel
+from hgcal_gnn.simulation.stack import World, new_axis
+
+if TYPE_CHECKING:
+    from hgcal_gnn.geometry.cells import CellTable
+    from hgcal_gnn.simulation.beam import Beam
+
+BLOCK = 128  # showers made by one thread before it looks for more
+
+
+def simulate(
+    table: CellTable,
+    beam: Beam,
+    n: int,
+    *,
+    seed: int = 0,
+    material: MaterialProfile | None = None,
+    em: EmModel | None = None,
+    hadron: HadronModel | None = None,
+    threads: int | None = None,
+) -> Showers:
+    """Simulate `n` showers at once; `simulate_chunks` keeps the memory bounded.
+
+    Parameters
+    ----------
+    table
+        Cells of the calorimeter.
+    beam
+        What is shot where.
+    seed
+        Shower i depends on (seed, i) and on nothing else: neither on `n` nor on the number of threads.
+    material
+        Default: the built-in one of `table.detector`.
+    em, hadron
+        Parameters of the models.
+    threads
+        Default: the processors this process may use.
+
+    Raises
+    ------
+    UsageError
+        If nothing is known about the material of the detector, or `n` or `seed` is negative.
+    InputError
+        If the material does not fit the table.
+    """
+    options = {"seed": seed, "material": material, "em": em, "hadron": hadron, "threads": threads}
+    parts = list(simulate_chunks(table, beam, n, **options))  # type: ignore[arg-type]
+    return Showers.concatenate(parts) if parts else Showers.empty(_metadata(table, beam, seed))
+
+
+def simulate_chunks(
+    table: CellTable,
+    beam: Beam,
+    n: int,
+    *,
+    seed: int = 0,
+    material: MaterialProfile | None = None,
+    em: EmModel | None = None,
+    hadron: HadronModel | None = None,
+    threads: int | None = None,
+    chunk: int = CHUNK,
+    begin: int = 0,
+) -> Iterator[Showers]:
+    """Simulate showers `begin` to `begin + n` in chunks; parameters and errors as for `simulate`."""
+    if n < 0 or begin < 0 or not 0 <= seed < 2**63:
+        msg = f"the number of showers and the seed must not be negative, got n = {n}, begin = {begin}, seed = {seed}"
+        raise UsageError(msg)
+    material = material or load_material(table.detector)
+    stack, sensors, finder = build_stack(table, material)
+    settings, em, hadron = beam.settings(), em or EmModel(), hadron or HadronModel()
+    metadata = _metadata(table, beam, seed)
+
+    def block(start: int) -> Block:
+        world = World(stack, sensors, finder, new_hits(), new_axis(len(stack.position)), np.zeros(4, np.uint64))
+        size = min(BLOCK, begin + n - start)
+        found: Block = simulate_block(settings, em, hadron, world, new_queue(), seed, start, size)
+        return found
+
+    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+        for start in range(begin, begin + n, chunk):
+            stop = min(start + chunk, begin + n)
+            yield _showers(list(pool.map(block, range(start, stop, BLOCK))), beam, start, metadata)
+
+
+def _metadata(table: CellTable, beam: Beam, seed: int) -> ShowerMetadata:
+    """Describe the sample: everything needed to make it again."""
+    extra = {"detector": table.detector, "beam": json.dumps(asdict(beam))}
+    return ShowerMetadata(cells_sha256=table.sha256, source="parametrised simulation", seed=seed, extra=extra)
+
+
+def _showers(blocks: list[Block], beam: Beam, start: int, metadata: ShowerMetadata) -> Showers:
+    """Join blocks to one chunk of showers, hits of each in order of their cells."""
+    joined = Block(*(np.concatenate(arrays) for arrays in zip(*blocks, strict=True)))
+    n = len(joined.counts)
+    shower = np.repeat(np.arange(n), joined.counts)
+    order = np.argsort(shower * np.int64(2**31) + joined.cell)
+    columns = {
+        "offsets": np.concatenate([[0], np.cumsum(joined.counts)]).astype(np.int64),
+        "cell": joined.cell[order],
+        "energy": joined.energy[order],
+        "incident_energy": joined.incident.astype(np.float32),
+        "pdg_id": np.full(n, beam.pdg_id, np.int32),
+        "event_id": np.arange(start, start + n, dtype=np.int64),
+        "particle_index": np.zeros(n, np.int16),
+        "first_layer": joined.first,
+        "f_em": (joined.truth[:, 0] / joined.incident).astype(np.float32),
+        "leaked_energy": joined.truth[:, 2].astype(np.float32),
+    }
+    for k, axis in enumerate("xyz"):
+        columns[f"vertex_{axis}"] = joined.vertex[:, k].astype(np.float32)
+        columns[f"direction_{axis}"] = joined.direction[:, k].astype(np.float32)
+    return Showers(**columns, metadata=metadata)
