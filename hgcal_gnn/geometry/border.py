@@ -78,7 +78,9 @@ def border_edges(
     parts, gaps = [], []
     for silicon, scintillator in mixed:
         first, second = _near_pairs(stations, silicon, scintillator, pitch, reach)
-        gap = measure(outlines(table, first).corners, outlines(table, second).corners)
+        rows, place = np.unique(np.concatenate([first, second]), return_inverse=True)
+        corners = outlines(table, rows).corners
+        gap = measure(corners[place[: len(first)]], corners[place[len(first) :]])
         near = gap <= reach
         parts.append((first[near], second[near]))
         gaps.append(gap[near])

@@ -108,6 +108,26 @@ def bin_of(value: float, origin: float, width: float, n_bins: int) -> int:
     return min(max(int((value - origin) / width), 0), n_bins - 1)
 
 
+@njit(cache=True, inline="always")
+def bin_range(low: float, high: float, origin: float, width: float, n_bins: int, wraps: bool) -> tuple[int, int]:
+    """First and last bin of an interval; in a closed direction they may lie beyond the seam, once around at most."""
+    first = int(np.floor((low - origin) / width))
+    last = int(np.floor((high - origin) / width))
+    if wraps:
+        return first, min(last, first + n_bins - 1)
+    return min(max(first, 0), n_bins - 1), min(max(last, 0), n_bins - 1)
+
+
+@njit(cache=True, inline="always")
+def seam_part(first: int, last: int, n_bins: int, run: int) -> tuple[int, int]:
+    """Split a range of bins that crosses the seam into its two runs inside the grid; without crossing, run 0 is all."""
+    if first >= 0 and last < n_bins:
+        return first, last
+    if first < 0:
+        return (0, last) if run == 0 else (first + n_bins, n_bins - 1)
+    return (first, n_bins - 1) if run == 0 else (0, last - n_bins)
+
+
 @njit(cache=True, parallel=True)
 def _assign_bins(
     number: I32,

@@ -64,7 +64,7 @@ def _search(grid: CellGrid, s: int, a: float, b: float, cell_id: U64) -> int:
     if not wraps:
         ib = min(max(ib, 0), n_b - 1)
     rings_b = n_b // 2 if wraps else n_b
-    best, best_row = np.inf, -1
+    best, best_row, limit = np.inf, -1, np.inf
     for ring in range(max(n_a, rings_b) + 1):
         # Bins of this ring are at least this far away, whether the point is inside the grid or not.
         inner_a = min(a - grid.origin_a[s] - (ia - ring + 1) * width_a, (ia + ring) * width_a - (a - grid.origin_a[s]))
@@ -85,11 +85,13 @@ def _search(grid: CellGrid, s: int, a: float, b: float, cell_id: U64) -> int:
                     da, db = grid.a[other] - a, grid.b[other] - b
                     if wraps:
                         db -= turn * np.round(db / turn)
-                    distance = np.sqrt(da * da + db * db)
-                    if distance > best + TIE:
+                    square = da * da + db * db
+                    if square > limit:
                         continue
+                    distance = np.sqrt(square)
                     row = grid.row[other]
                     if best_row < 0 or distance < best - TIE or cell_id[row] < cell_id[best_row]:
                         best_row = row
                     best = min(best, distance)
+                    limit = (best + TIE) * (best + TIE)
     return best_row

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.geometry.stations import Stations
 
 SAMPLED_CELLS = 2000  # of the layer with most of them: a kind of cell looks alike in every layer
+TREE_CELLS = 20_000  # rows follow the ids, so these are whole wafers side by side
 SMALLEST = 1e-4  # cm (per cm for tiles): cells on top of each other must not make bins of no width
 
 
@@ -27,10 +28,11 @@ def cell_pitch(table: CellTable, stations: Stations) -> F32:
     -------
     float32 [n_cells], cm
     """
-    kind = table.subdetector.astype(np.int32) << 16 | (table.cell_type.astype(np.int32) + 2**15)
+    lowest = int(table.cell_type.min())
+    kind = (table.cell_type.astype(np.int32) - lowest) << 8 | table.subdetector
     grows = (table.is_silicon == 0) & table.is_cms
     pitch = np.zeros(table.n_cells, dtype=np.float32)
-    for code in np.unique(kind).tolist():
+    for code in np.flatnonzero(np.bincount(kind)).tolist():
         rows = np.flatnonzero(kind == code)
         scale = np.hypot(table.x[rows], table.y[rows]) if grows[rows[0]] else np.ones(len(rows))
         pitch[rows] = scale * _median_spacing(stations, rows, scale)
@@ -40,7 +42,7 @@ def cell_pitch(table: CellTable, stations: Stations) -> F32:
 def _median_spacing(stations: Stations, rows: I64, scale: F64) -> float:
     """Median of nearest distance / scale over a sample of the cells in the most populated station."""
     number = stations.number[rows]
-    members = np.flatnonzero(number == np.bincount(number).argmax())
+    members = np.flatnonzero(number == np.bincount(number).argmax())[:TREE_CELLS]
     if len(members) < 2:
         return 1.0
     points = np.column_stack([stations.a[rows[members]], stations.b[rows[members]]])
