@@ -103,19 +103,14 @@ def split_store(
     OutputError
         If an output exists (unless `overwrite`) or cannot be written; none is left behind then.
     """
-    shares = np.asarray(fractions, dtype=np.float64)
-    if len(outputs) != len(shares) or not (shares > 0).all() or abs(shares.sum() - 1) > SUM_TOLERANCE:
-        msg = f"fractions {list(fractions)} must be {len(outputs)} numbers above 0 that add up to 1"
-        raise UsageError(msg)
+    _check_fractions(fractions, len(outputs))
     if len({Path(output) for output in outputs}) < len(outputs):
         msg = f"the outputs {', '.join(str(output) for output in outputs)} must have different names"
         raise UsageError(msg)
     for output in outputs:
         check_writable(Path(output), overwrite=overwrite)
     store = open_store(path)
-    counts = _shares_of(len(store), shares)
-    target = np.repeat(np.arange(len(counts), dtype=np.uint8), counts)
-    np.random.default_rng(seed).shuffle(target)
+    target = deal(len(store), fractions, seed=seed)
     metadata = replace(store.metadata, extra={**store.metadata.extra, "split_seed": str(seed)})
     with ExitStack() as stack:
         # all files are closed before the first one gets its name, so that a full disk leaves none behind
@@ -125,7 +120,29 @@ def split_store(
             of_chunk = target[store.starts[number] : store.starts[number + 1]]
             for label, writer in enumerate(writers):
                 writer.write(showers[of_chunk == label])
-    return [int(count) for count in counts]
+    return [int(count) for count in np.bincount(target, minlength=len(outputs))]
+
+
+def deal(n_showers: int, fractions: Sequence[float], *, seed: int = 0) -> NDArray[np.uint8]:
+    """Deal showers out at random in exact shares: number of the part each one goes to, uint8 [n_showers].
+
+    Raises
+    ------
+    UsageError
+        If the fractions are not above 0 or do not add up to 1.
+    """
+    _check_fractions(fractions, len(fractions))
+    counts = _shares_of(n_showers, np.asarray(fractions, dtype=np.float64))
+    part = np.repeat(np.arange(len(counts), dtype=np.uint8), counts)
+    np.random.default_rng(seed).shuffle(part)
+    return part
+
+
+def _check_fractions(fractions: Sequence[float], n_parts: int) -> None:
+    shares = np.asarray(fractions, dtype=np.float64)
+    if len(shares) != n_parts or not (shares > 0).all() or abs(shares.sum() - 1) > SUM_TOLERANCE:
+        msg = f"fractions {list(fractions)} must be {n_parts} numbers above 0 that add up to 1"
+        raise UsageError(msg)
 
 
 def _shares_of(total: int, shares: NDArray[np.float64]) -> NDArray[np.int64]:

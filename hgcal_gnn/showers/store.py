@@ -117,7 +117,7 @@ class ShowerStore:
         """Iterate over the record batches; the memory of each counts as used only until the next one is asked for."""
         for number in range(self.n_chunks):
             yield self.chunk(number)
-            self._release(number)
+            self.release(number)
 
     def read(self, rows: slice | NDArray[Any] | Sequence[int]) -> Showers:
         """Gather showers by slice, boolean mask or row numbers in any order; only these are read from the file.
@@ -138,6 +138,15 @@ class ShowerStore:
                 columns[name] = self._take(name, numbers)
         return Showers(offsets=offsets, **columns, metadata=self.metadata)
 
+    def release(self, number: int | None = None) -> None:
+        """Tell the system that it may forget the pages of a record batch, or of all; views of them stay valid."""
+        if number is None:
+            self._map.madvise(mmap.MADV_DONTNEED)
+            return
+        places = [int(bases[number]) * self._words[name].itemsize for name, bases in self._bases.items()]
+        start = min(places) // mmap.PAGESIZE * mmap.PAGESIZE
+        self._map.madvise(mmap.MADV_DONTNEED, start, max(places) - start)
+
     def __getitem__(self, rows: int | slice | NDArray[Any] | Sequence[int]) -> Showers:
         if isinstance(rows, int | np.integer):
             return self.read([int(rows)])
@@ -153,12 +162,6 @@ class ShowerStore:
         """
         for number, showers in enumerate(self.chunks()):
             check_values(showers, f"{self.path} (showers from {self.starts[number]})", n_cells)
-
-    def _release(self, number: int) -> None:
-        """Tell the system that it may forget the pages of a record batch; views of it stay valid."""
-        places = [int(bases[number]) * self._words[name].itemsize for name, bases in self._bases.items()]
-        start = min(places) // mmap.PAGESIZE * mmap.PAGESIZE
-        self._map.madvise(mmap.MADV_DONTNEED, start, max(places) - start)
 
     def _address_columns(self, batches: Sequence[Any]) -> None:
         """Find where in the file each column of each record batch lies, in units of its own type.
