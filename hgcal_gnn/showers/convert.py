@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ from hgcal_gnn.showers.convert_files import Source, expand_inputs, input_key, it
 from hgcal_gnn.showers.convert_hdf5 import Hdf5Options, write_hdf5_showers
 from hgcal_gnn.showers.convert_jobs import Done, Work, in_processes, in_this_process, on_dask
 from hgcal_gnn.showers.convert_report import ConversionReport, FileReport
-from hgcal_gnn.showers.metadata import ShowerMetadata
+from hgcal_gnn.showers.metadata import ShowerMetadata, common_metadata
 from hgcal_gnn.showers.root import RootOptions
 from hgcal_gnn.showers.root_hits import CellRows
 from hgcal_gnn.showers.root_write import write_root
+from hgcal_gnn.showers.store import open_store
 from hgcal_gnn.showers.writer import ShowerWriter
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ def convert(
     kind = kind_of(output)
     options = with_branches(options or RootOptions(), paths)
     hdf5 = hdf5 or Hdf5Options()
-    metadata = ShowerMetadata(cells.sha256, _source(paths), extra={"conversion": _settings(options, hdf5, paths)})
+    metadata = _metadata(paths, cells, _settings(options, hdf5, paths))
     needs_places = any(kind_of(path) == "hdf5" for path in paths)
     source = Source(metadata, CellRows.of(cells), options, hdf5, cells if needs_places else None)
     if kind != "arrow":
@@ -186,6 +188,16 @@ def _resumed(writer: ShowerWriter, number: int) -> FileReport:
     report = FileReport.from_json(content)
     report.status = "resumed"
     return report
+
+
+def _metadata(paths: Sequence[str], cells: CellTable, settings: str) -> ShowerMetadata:
+    """Describe the result; stores alone keep what they have in common (seed, beam)."""
+    kept = ShowerMetadata(cells.sha256, _source(paths))
+    if all(kind_of(path) == "arrow" for path in paths):
+        with suppress(InputError):  # those that cannot be read are reported one by one
+            kept = common_metadata(open_store(path).metadata for path in paths)
+    extra = {**kept.extra, "detector": cells.detector, "conversion": settings}
+    return replace(kept, cells_sha256=cells.sha256, extra=extra)
 
 
 def _source(paths: Sequence[str]) -> str:

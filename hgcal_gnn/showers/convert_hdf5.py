@@ -37,8 +37,10 @@ class Hdf5Options:
     Attributes
     ----------
     layout
-        Name of the layout ("calochallenge", "hgcal", "lcd", "getting_high", "calogan", "showerdata"); "" when
-        reading: found from the datasets of each file.
+        Name of the layout to read ("calochallenge", "hgcal", "lcd", "getting_high", "calogan", "showerdata"); "":
+        found from the datasets of each file.
+    output_layout
+        Name of the layout to write; "": `layout`.
     voxels
         Row of the cell of each voxel, one integer array per dataset (`hdf5_voxels.read_voxels`); by default
         from the column "slot" of the geometry, or from the built-in detector the geometry names.
@@ -51,6 +53,7 @@ class Hdf5Options:
     """
 
     layout: str = ""
+    output_layout: str = ""
     voxels: tuple[NDArray[np.integer], ...] | None = None
     pdg_id: int = 0
     threshold: float = 0.0
@@ -125,14 +128,15 @@ def write_hdf5_showers(
     UsageError
         If no layout is given or nothing tells the voxels of the cells.
     """
-    if not options.layout:
+    layout = options.output_layout or options.layout
+    if not layout:
         msg = f"{path}: name the layout of the HDF5 file (--layout calochallenge, hgcal, showerdata, ...)"
         raise UsageError(msg)
-    if options.layout == SHOWERDATA:
+    if layout == SHOWERDATA:
         grid = LayerGrid(cells, origin_x=options.origin_x, origin_y=options.origin_y)
         write_showerdata(showers, path, grid, overwrite=overwrite)
     else:
-        write_hdf5(showers, path, cell_of_voxel(cells, options), layout=options.layout, overwrite=overwrite)
+        write_hdf5(showers, path, cell_of_voxel(cells, options), layout=layout, overwrite=overwrite)
 
 
 def cell_of_voxel(cells: CellTable, options: Hdf5Options) -> list[NDArray[np.integer]]:

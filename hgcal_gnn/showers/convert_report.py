@@ -27,6 +27,7 @@ EMPTY = "event without hits"
 NO_PARTICLE = "event without incident particle"
 SEVERAL_PARTICLES = "event with several incident particles"
 SAME_CELL = "deposit added to another in its cell"
+BELOW_THRESHOLD = "hit below the threshold"
 
 
 def finite_sum(energy: NDArray[np.floating]) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from hgcal_gnn.errors import InputError
 from hgcal_gnn.showers.checks import first
 from hgcal_gnn.showers.convert_report import (
+    BELOW_THRESHOLD,
     EMPTY,
     NEGATIVE,
     NO_PARTICLE,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 DONE = {"keep": "kept", "drop": "dropped", "refuse": "refused"}
 # how messages name the rules
 OPTIONS = {
-    UNKNOWN_CELL: "unknown='drop' (--unknown drop)",
+    UNKNOWN_CELL: "unknown='drop' (--unknown-cells drop)",
     NOT_FINITE: "not_finite='drop' or 'keep' (--not-finite)",
     NEGATIVE: "negative='drop' or 'keep' (--negative)",
     EMPTY: "empty='drop' or 'keep' (--empty)",
@@ -52,6 +53,8 @@ class InputRules:
         Events without an incident particle; kept ones have NaN energy.
     merge
         Add up the deposits of one event in one cell.
+    threshold
+        Leave out hits below it [GeV], after adding up; those of NaN energy, if kept, stay.
     """
 
     unknown: Literal["refuse", "drop"] = "refuse"
@@ -60,10 +63,11 @@ class InputRules:
     empty: Literal["keep", "drop", "refuse"] = "keep"
     no_particle: Literal["refuse", "drop", "keep"] = "refuse"
     merge: bool = False
+    threshold: float = 0.0
 
 
 def apply_rules(showers: Showers, rules: InputRules, report: FileReport, *, expect_particles: bool = True) -> Showers:
-    """Apply the rules about energies and events, add up deposits of one cell if asked, count what is left.
+    """Apply the rules about energies, add up deposits of one cell and apply the threshold if asked, then judge events.
 
     Parameters
     ----------
@@ -76,11 +80,12 @@ def apply_rules(showers: Showers, rules: InputRules, report: FileReport, *, expe
         For what `rules` refuse: with the file, the counts and the first events.
     """
     showers = _without_bad_energies(showers, rules, report)
-    showers = _without_bad_events(showers, rules, report, expect_particles=expect_particles)
     if rules.merge:
         merged = showers.merged()
         report.count(SAME_CELL, len(showers.cell) - len(merged.cell), "added up")
         showers = merged
+    showers = _above_threshold(showers, rules, report)
+    showers = _without_bad_events(showers, rules, report, expect_particles=expect_particles)
     report.count_showers(showers)
     return showers
 
@@ -127,6 +132,14 @@ def _without_bad_energies(showers: Showers, rules: InputRules, report: FileRepor
     judge_hits(NEGATIVE, negative, rules.negative, showers, report)
     dropped = (not_finite & (rules.not_finite == "drop")) | (negative & (rules.negative == "drop"))
     return showers.where(~dropped) if dropped.any() else showers
+
+
+def _above_threshold(showers: Showers, rules: InputRules, report: FileReport) -> Showers:
+    low = showers.energy < rules.threshold
+    if rules.threshold <= 0 or not low.any():
+        return showers
+    report.count(BELOW_THRESHOLD, int(low.sum()), DONE["drop"], finite_sum(showers.energy[low]))
+    return showers.where(~low)
 
 
 def _without_bad_events(showers: Showers, rules: InputRules, report: FileReport, *, expect_particles: bool) -> Showers:
