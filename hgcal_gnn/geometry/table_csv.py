@@ -27,6 +27,7 @@ HEAD_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 22
 WRITE_ROWS = 1 << 18
 GZIP_LEVEL = 4  # 9 takes seven times as long for 5 % less
+INT32_DIGITS = 10  # fewer characters than these always fit in 32 bits
 EMPTY = ["", "NA", "N/A", "null", "NULL", "None"]
 DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 # What to try when a column holds something its type cannot: wider numbers, then text.
@@ -256,12 +257,9 @@ def _type_of(name: str, values: list[str]) -> pa.DataType:
             return pa.int64() if any("-" in value for value in present) else pa.uint64()
         if ours in {"x", "y", "z"}:
             return pa.float64()
-        return pa.int32() if ours in _SMALL and present else pa.int64()
+        return pa.int32() if all(len(value) < INT32_DIGITS for value in present) else pa.int64()
     if all(_NUMBER.match(value) for value in present):
-        return pa.string() if ours == "cell_id" else pa.float64()
+        return pa.float64()
     if all(value.lower() in {"true", "false"} for value in present):
         return pa.bool_()
     return pa.string()
-
-
-_SMALL = frozenset(("layer", "detector", "subdetector", "subdetid", "z_side", "is_silicon", "is_barrel", "cell_type"))

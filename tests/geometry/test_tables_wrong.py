@@ -49,7 +49,7 @@ def with_row(number: int, row: str) -> str:
         (with_row(6, "7,1,abc,2,101"), r"column x should hold numbers, but 1 values are .* 'abc'; first in rows 6 "),
         (with_row(6, '7,1,"2,5",2,101'), "'2,5' .decimal commas"),
         (with_row(6, "x7,1,22,2,101"), r"column cell_id should hold whole numbers, .* 'x7'; first in rows 6 "),
-        (with_row(6, "7.0,1,22,2,101"), r"column cell_id should hold whole numbers, .* '7.0'"),
+        (with_row(6, "7.0,1,22,2,101"), r"column cell_id holds float64 values, ids must be whole numbers"),
         (with_row(6, f"{2**64},1,22,2,101"), "column cell_id holds whole numbers beyond 64 bits"),
         (with_row(6, ",1,22,2,101"), "column cell_id has 1 empty values, first in rows 6 "),
         (with_row(6, "7,one,22,2,101"), "column layer should hold whole numbers, .* 'one'"),
