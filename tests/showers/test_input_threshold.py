@@ -40,5 +40,5 @@ def test_after_adding_up_and_before_judging_events(showers):
 def test_without_adding_up_and_refusing_what_becomes_empty(showers):
     kept = apply_rules(showers, InputRules(threshold=0.35, not_finite="drop"), FileReport("made"))
     assert kept.cell.tolist() == [3, 3]
-    with pytest.raises(InputError, match=r"made: event without hits: 1 of 2 .* --empty"):
+    with pytest.raises(InputError, match=r"made: event without hits: 1 of 2 .*--empty"):
         apply_rules(showers, InputRules(threshold=0.35, not_finite="drop", empty="refuse"), FileReport("made"))
