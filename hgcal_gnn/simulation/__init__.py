@@ -1,1 +1,1 @@
-
+"""Parametrised simulation of showers in any cell table whose material is known."""

@@ -162,7 +162,7 @@ def _corner_reach(table: CellTable, surface: Surface) -> float | None:
     return reach or None
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def find_cell(finder: CellFinder, layer: int, a: float, b: float) -> int:
     """Return the row of the cell of `layer` nearest to a point, -1 where the point lies in no cell."""
     best, best2 = -1, np.inf
@@ -176,7 +176,7 @@ def find_cell(finder: CellFinder, layer: int, a: float, b: float) -> int:
     return best
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _find_sector(finder: CellFinder, group: int, r: float, phi: float) -> int:
     """Return the row of the sector that holds a point, or -1."""
     place, first = finder.place, finder.first_bin[group]
@@ -188,7 +188,7 @@ def _find_sector(finder: CellFinder, group: int, r: float, phi: float) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _find_nearest(finder: CellFinder, group: int, a: float, b: float, limit2: float) -> tuple[int, float]:
     """Return (row, squared distance) of the nearest centre within `limit2`; row -1 if there is none.
 
@@ -202,7 +202,7 @@ def _find_nearest(finder: CellFinder, group: int, a: float, b: float, limit2: fl
     if not (abs(fa) < FARTHEST and abs(fb) < FARTHEST):
         return -1, limit2
     first = finder.first_bin[group]
-    ia, ib = int(math.floor(fa)), int(math.floor(fb))
+    ia, ib = math.floor(fa), math.floor(fb)
     to_edge = min(fa - ia, ia + 1 - fa, fb - ib, ib + 1 - fb)
     ring = max(0, -ia, ia - na + 1, -ib, ib - nb + 1)
     last = max(abs(ia), abs(na - 1 - ia), abs(ib), abs(nb - 1 - ib))

@@ -62,7 +62,7 @@ class Shape(NamedTuple):
     log_energy: float  # of the energy in GeV
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def draw_shape(model: EmModel, world: World, energy: float, critical: float) -> Shape:
     """Draw the longitudinal shape of a shower of `energy` where the critical energy is `critical` (both MeV).
 
@@ -83,7 +83,7 @@ def draw_shape(model: EmModel, world: World, energy: float, critical: float) -> 
     return Shape(t_max, alpha, beta, math.log(beta) - math.lgamma(alpha), math.log(max(1e-3 * energy, 0.1)))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def radii(model: EmModel, shape: Shape, tau: float) -> tuple[float, float, float]:
     """Return core radius, tail radius [Moliere radii] and share of the core at depth tau x t_max (GP A.1.3)."""
     core = model.core * (0.0251 + 0.00319 * shape.log_energy + (0.1162 - 0.000381 * model.charge) * tau)
@@ -98,7 +98,7 @@ def radii(model: EmModel, shape: Shape, tau: float) -> tuple[float, float, float
     return max(core, 1e-3), tail, min(max(share, 0.0), 1.0)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def draw_radius(state: State, radius: float, reach: float) -> float:
     """Draw a distance from the axis: density 2 r R^2 / (r^2 + R^2)^2, damped exponentially beyond `reach`."""
     while True:
@@ -108,25 +108,25 @@ def draw_radius(state: State, radius: float, reach: float) -> float:
             return r
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def mip_deposit(sensors: Sensors, state: State, row: int, path: float, landau_max: float) -> float:
     """Draw what a minimum ionising particle deposits over `path` sensor thicknesses [MeV]."""
     kind = sensors.kind[row]
     number = landau(state)
     while number > landau_max:
         number = landau(state)
-    return max(path * (sensors.mip[kind, 0] + sensors.mip[kind, 1] * (number - LANDAU_PEAK)), 0.0)
+    return float(max(path * (sensors.mip[kind, 0] + sensors.mip[kind, 1] * (number - LANDAU_PEAK)), 0.0))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _crossing_deposit(model: EmModel, sensors: Sensors, state: State, row: int, slant: float) -> float:
     """Draw what one particle of an electromagnetic shower deposits [MeV]."""
     if uniform(state) < model.soft:
-        return uniform(state) * sensors.mip[sensors.kind[row], 0]
+        return float(uniform(state) * sensors.mip[sensors.kind[row], 0])
     return mip_deposit(sensors, state, row, slant * (1.0 + model.path * exponential(state)), model.landau_max)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _cross_layer(
     model: EmModel, world: World, shape: Shape, place: int, start: Start, depth: float, mean: float
 ) -> float:
@@ -136,7 +136,7 @@ def _cross_layer(
     """
     # whatever the loop needs is unpacked here: a call with `world` counts the references of some fifty arrays
     axis, finder, sensors, hits, state = world.axis, world.finder, world.sensors, world.hits, world.state
-    layer, slant = axis.index[place], axis.slant[place]
+    layer, slant = axis.layers[place], axis.slant[place]
     cells, moliere = world.stack.cells[layer], world.stack.moliere[layer]
     seen = world.stack.response[layer] / world.stack.response[layer].max()
     core, tail, share = radii(model, shape, min(depth / shape.t_max, LATEST))
@@ -168,7 +168,7 @@ def _cross_layer(
     return missed / max(crossings, 1)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def em_shower(model: EmModel, world: World, energy: float, start: Start, is_photon: bool) -> tuple[float, int]:
     """Simulate one electron or photon.
 
@@ -186,7 +186,7 @@ def em_shower(model: EmModel, world: World, energy: float, start: Start, is_phot
         the conversion (the number of layers if there is none).
     """
     axis, stack = world.axis, world.stack
-    n_places = axis.count[0]
+    n_places = axis.filled[0]
     begin = start.x0 + (model.conversion * exponential(world.state) if is_photon else 0.0)
     first = 0
     while first < n_places and axis.x0[first] < begin:
@@ -194,11 +194,11 @@ def em_shower(model: EmModel, world: World, energy: float, start: Start, is_phot
     if first == n_places:
         return energy, first
     stretch = math.sqrt(1.0 + start.slope_u**2 + start.slope_v**2)
-    here = axis.index[first]
+    here = axis.layers[first]
     shape = draw_shape(model, world, energy, stack.loss[here] / stack.x0[here])
     leaked = 0.0
     for place in range(first, n_places):
-        i = axis.index[place]
+        i = axis.layers[place]
         depth = stretch * (axis.x0[place] - begin)
         density = math.exp(shape.log_norm + (shape.alpha - 1.0) * math.log(shape.beta * depth) - shape.beta * depth)
         mean = energy * stretch * density * stack.response[i].max() * stack.x0[i] / stack.loss[i]

@@ -58,7 +58,7 @@ class Queue(NamedTuple):
     """
 
     particles: NDArray[np.float64]
-    count: NDArray[np.int64]
+    filled: NDArray[np.int64]
     truth: NDArray[np.float64]
 
 
@@ -70,34 +70,34 @@ def new_queue() -> Queue:
     return Queue(np.zeros((QUEUE_LENGTH, 8)), np.zeros(1, np.int64), np.zeros(5))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def push(queue: Queue, particle: Particle) -> None:
     """Add a particle; with a full queue its energy counts as absorbed."""
-    if queue.count[0] >= len(queue.particles):
+    if queue.filled[0] >= len(queue.particles):
         queue.truth[ABSORBED] += particle.energy
         return
     for column in range(8):
-        queue.particles[queue.count[0], column] = particle[column]
-    queue.count[0] += 1
+        queue.particles[queue.filled[0], column] = particle[column]
+    queue.filled[0] += 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def hadron_shower(hadron: HadronModel, em: EmModel, world: World, queue: Queue, energy: float) -> None:
     """Follow a charged pion of `energy` [MeV] along the axis; the truth ends up in `queue.truth`."""
     queue.truth[:] = 0.0
     queue.truth[FIRST] = -1.0
-    queue.count[0] = 0
+    queue.filled[0] = 0
     push(queue, Particle(energy, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0))
-    while queue.count[0] > 0:
-        queue.count[0] -= 1
-        p = queue.particles[queue.count[0]]
+    while queue.filled[0] > 0:
+        queue.filled[0] -= 1
+        p = queue.particles[queue.filled[0]]
         particle = Particle(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7])
         energy, place, target = track(hadron, world, queue, particle)
         if energy > 0.0:
             _interact(hadron, em, world, queue, particle, energy, place, target)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def track(hadron: HadronModel, world: World, queue: Queue, particle: Particle) -> tuple[float, int, float]:
     """Let a hadron ionise until it interacts, ranges out or leaves.
 
@@ -107,7 +107,7 @@ def track(hadron: HadronModel, world: World, queue: Queue, particle: Particle) -
         Energy left at the interaction [MeV], 0 if there is none; the next layer; depth in interaction lengths.
     """
     axis = world.axis
-    n_places = axis.count[0]
+    n_places = axis.filled[0]
     stretch = math.sqrt(1.0 + particle.slope_u**2 + particle.slope_v**2)
     step = 1 if particle.sign > 0.0 else -1
     place = 0
@@ -138,27 +138,27 @@ def track(hadron: HadronModel, world: World, queue: Queue, particle: Particle) -
     return 0.0, place, target
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _loss_to(world: World, place: int, step: int) -> float:
     """Return the ionisation loss of a MIP along the axis on the step that ends in the layer at `place` [MeV]."""
     loss = world.axis.loss
     if step > 0:
-        return loss[place] - (loss[place - 1] if place else 0.0)
-    return loss[min(place + 1, world.axis.count[0] - 1)] - loss[place]
+        return float(loss[place] - (loss[place - 1] if place else 0.0))
+    return float(loss[min(place + 1, world.axis.filled[0] - 1)] - loss[place])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _locate(world: World, place: int, target: float) -> tuple[float, float]:
     """Return path [cm] and depth [X0] of a depth in interaction lengths before the layer at `place`."""
     axis = world.axis
-    depth, path, x0 = 0.0, max(axis.path[0] - world.stack.thickness[axis.index[0]] * axis.slant[0], 0.0), 0.0
+    depth, path, x0 = 0.0, max(axis.path[0] - world.stack.thickness[axis.layers[0]] * axis.slant[0], 0.0), 0.0
     if place > 0:
         depth, path, x0 = axis.interaction[place - 1], axis.path[place - 1], axis.x0[place - 1]
     share = (target - depth) / (axis.interaction[place] - depth)
     return path + share * (axis.path[place] - path), x0 + share * (axis.x0[place] - x0)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _shares(hadron: HadronModel, world: World, energy: float) -> NDArray[np.float64]:
     """Draw how the secondaries of an interaction at `energy` share it: the leading one first, sum 1."""
     mean = hadron.multiplicity + hadron.multiplicity_log * math.log(1.0 + 1e-3 * energy)
@@ -172,7 +172,7 @@ def _shares(hadron: HadronModel, world: World, energy: float) -> NDArray[np.floa
     return shares
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _direction(
     hadron: HadronModel, world: World, energy: float, particle: Particle, everywhere: bool
 ) -> tuple[float, float, float]:
@@ -189,7 +189,7 @@ def _direction(
     return scale * slope_u, scale * slope_v, 1.0
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _interact(
     hadron: HadronModel,
     em: EmModel,

@@ -24,13 +24,13 @@ class Hits(NamedTuple):
     row : int32 [capacity]
     energy : float64 [capacity]
         Deposit [GeV].
-    count : int64 [1]
+    filled : int64 [1]
     """
 
     slots: NDArray[np.int32]
     row: NDArray[np.int32]
     energy: NDArray[np.float64]
-    count: NDArray[np.int64]
+    filled: NDArray[np.int64]
 
 
 def new_hits(capacity: int = CAPACITY) -> Hits:
@@ -40,12 +40,12 @@ def new_hits(capacity: int = CAPACITY) -> Hits:
     )
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _slot(row: int) -> int:
     return ((int(row) * 0x9E3779B1) >> 7) & ((1 << HASH_BITS) - 1)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def add_hit(hits: Hits, row: int, energy: float) -> None:
     """Add a deposit [GeV] to a cell (cells beyond the capacity are not entered)."""
     slot = _slot(row)
@@ -53,22 +53,22 @@ def add_hit(hits: Hits, row: int, energy: float) -> None:
         slot = (slot + 1) & ((1 << HASH_BITS) - 1)
     place = hits.slots[slot] - 1
     if place < 0:
-        place = hits.count[0]
+        place = hits.filled[0]
         if place >= len(hits.row):
             return
-        hits.count[0] += 1
+        hits.filled[0] += 1
         hits.slots[slot] = place + 1
         hits.row[place] = row
         hits.energy[place] = 0.0
     hits.energy[place] += energy
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def clear_hits(hits: Hits) -> None:
     """Empty the hash table, touching only what the last shower used."""
-    for i in range(hits.count[0]):
+    for i in range(hits.filled[0]):
         slot = _slot(hits.row[i])
         while hits.slots[slot]:
             hits.slots[slot] = 0
             slot = (slot + 1) & ((1 << HASH_BITS) - 1)
-    hits.count[0] = 0
+    hits.filled[0] = 0

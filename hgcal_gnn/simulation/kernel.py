@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -55,7 +55,7 @@ class Block(NamedTuple):
     truth: NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def simulate_block(
     beam: BeamSettings,
     em: EmModel,
@@ -76,7 +76,7 @@ def simulate_block(
         seed_stream(world.state, seed, begin + i)
         incident[i] = draw_particle(beam, world, vertex[i], direction[i])
         first[i] = _follow(beam.pdg_id, em, hadron, world, queue, 1e3 * incident[i], vertex[i], direction[i], truth[i])
-        count = world.hits.count[0]
+        count = world.hits.filled[0]
         if filled + count > len(cell):
             cell, energy = _grown(cell, filled, count), _grown(energy, filled, count)
         cell[filled : filled + count] = world.hits.row[:count]
@@ -87,15 +87,15 @@ def simulate_block(
     return Block(counts, cell[:filled], energy[:filled], incident, vertex, direction, first, truth)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _grown(values: NDArray[np.generic], filled: int, more: int) -> NDArray[np.generic]:
+@njit(cache=True, nogil=True)
+def _grown(values: NDArray[Any], filled: int, more: int) -> NDArray[Any]:
     """Return a larger copy of an array of which `filled` entries are in use."""
     larger = np.empty(2 * len(values) + more, values.dtype)
     larger[:filled] = values[:filled]
     return larger
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def draw_particle(
     beam: BeamSettings, world: World, vertex: NDArray[np.float64], direction: NDArray[np.float64]
 ) -> float:
@@ -122,10 +122,10 @@ def draw_particle(
         vertex += direction * ((beam.start_z - vertex[2]) / direction[2])
     for k in range(3):
         vertex[k] += beam.sigma[k] * normal(state)
-    return value
+    return float(value)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _follow(
     pdg_id: int,
     em: EmModel,
@@ -143,7 +143,7 @@ def _follow(
     axis = world.axis
     trace(world.stack, vertex, direction, axis)
     place = -1
-    if axis.count[0] == 0:
+    if axis.filled[0] == 0:
         truth[2] = 1e-3 * energy
     elif pdg_id in (PHOTON, ELECTRON, -ELECTRON):
         leaked, place = em_shower(em, world, energy, Start(0.0, 0.0, 0.0, 0.0, 0.0, 0.0), pdg_id == PHOTON)
@@ -154,23 +154,23 @@ def _follow(
         hadron_shower(hadron, em, world, queue, energy)
         truth[0], truth[1], truth[2] = 1e-3 * queue.truth[EM], 1e-3 * queue.truth[INVISIBLE], 1e-3 * queue.truth[LEAKED]
         place = int(queue.truth[FIRST])
-    return world.stack.layer[axis.index[place]] if 0 <= place < axis.count[0] else 0
+    return world.stack.layer[axis.layers[place]] if 0 <= place < axis.filled[0] else 0
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _muon(world: World, energy: float) -> float:
     """Let a muon ionise in every layer until it ranges out; return the energy it leaves with [MeV]."""
     axis = world.axis
-    for place in range(axis.count[0]):
+    for place in range(axis.filled[0]):
         if axis.loss[place] >= energy:
             return 0.0
         row = cell_at(world, place, 0.0, 0.0)
         if row >= 0:
             add_hit(world.hits, row, 1e-3 * mip_deposit(world.sensors, world.state, row, axis.slant[place], LANDAU_MAX))
-    return energy - axis.loss[axis.count[0] - 1]
+    return float(energy - axis.loss[axis.filled[0] - 1])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _neutral_pion(
     em: EmModel,
     world: World,
@@ -193,17 +193,17 @@ def _neutral_pion(
         flight = (along * direction + sideways * across) / own
         trace(world.stack, vertex, flight, world.axis)
         leaked, place = own, 0
-        if world.axis.count[0] > 0:
+        if world.axis.filled[0] > 0:
             leaked, place = em_shower(em, world, own, Start(0.0, 0.0, 0.0, 0.0, 0.0, 0.0), True)
         truth[0] += 1e-3 * (own - leaked)
         truth[2] += 1e-3 * leaked
-        if place < world.axis.count[0]:
-            layer = world.stack.layer[world.axis.index[place]]
+        if place < world.axis.filled[0]:
+            layer = world.stack.layer[world.axis.layers[place]]
             first = layer if first == 0 else min(first, layer)
     return first
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _perpendicular(direction: NDArray[np.float64], turn: float) -> NDArray[np.float64]:
     """Return the unit vector across `direction` at an angle `turn` around it."""
     smallest = np.argmin(np.abs(direction))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from hgcal_gnn.files import check_readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -93,6 +93,11 @@ class MaterialProfile:
 def load_material(detector: str, path: Path | None = None) -> MaterialProfile:
     """Read the material of a detector, built-in or from a YAML file.
 
+    Parameters
+    ----------
+    detector
+        Its entry is read; of a file of your own that has a single entry, that one, whatever its name.
+
     Raises
     ------
     UsageError
@@ -102,8 +107,9 @@ def load_material(detector: str, path: Path | None = None) -> MaterialProfile:
     """
     if path is not None:
         check_readable(path)
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return _profile(detector, content, str(path))
+        content = _parsed(path)
+        names = list(content["detectors"])
+        return _profile(names[0] if len(names) == 1 else detector, content, str(path))
     known: list[str] = []
     for entry in sorted(files(PACKAGE).iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith("_material.yaml"):
@@ -116,6 +122,19 @@ def load_material(detector: str, path: Path | None = None) -> MaterialProfile:
         "give a YAML file with the material of its layers"
     )
     raise UsageError(msg)
+
+
+def _parsed(path: Path) -> Mapping[str, Any]:
+    """Read a material file and check that it looks like one."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        msg = f"{path}: not YAML: {' '.join(str(error).split())}"
+        raise InputError(msg) from error
+    if not isinstance(content, dict) or not isinstance(content.get("detectors"), dict):
+        msg = f"{path}: no material file: it has no entry 'detectors' with detectors in it (and one 'sensors')"
+        raise InputError(msg)
+    return content
 
 
 def _profile(detector: str, content: Mapping[str, Any], source: str) -> MaterialProfile:
@@ -141,7 +160,7 @@ def _section(section: Mapping[str, Any], content: Mapping[str, Any], source: str
     """Return the columns of one run of layers, each [layers]."""
     n_layers = int(section["layers"])
     if "plates_mm" in section:
-        amounts = _plates(section["plates_mm"], content["materials"])
+        amounts: dict[str, Any] = dict(_plates(section["plates_mm"], content["materials"]))
     else:
         loss = _repeated(section["loss_mev"], n_layers, source)
         amounts = {

@@ -20,10 +20,8 @@ SPREAD = 4.0  # gamma shape of the energy spent: fluctuations of 50 %
 IN_NEXT_LAYER = 0.7  # of the fragments fly forward
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def break_up(
-    hadron: HadronModel, world: World, energy: float, place: int, path: float, u: float, v: float
-) -> float:
+@njit(cache=True, nogil=True)
+def break_up(hadron: HadronModel, world: World, energy: float, place: int, path: float, u: float, v: float) -> float:
     """Break up a nucleus in front of the layer at `place`; return the energy spent on it [MeV].
 
     Parameters
@@ -39,10 +37,10 @@ def break_up(
         _fragment(hadron, world, place, u, v)
     for _ in range(poisson(world.state, 1e-3 * hadron.halo * spent)):
         _neutron(hadron, world, place, path, u, v)
-    return spent
+    return float(spent)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _fragment(hadron: HadronModel, world: World, place: int, u: float, v: float) -> None:
     """Deposit a heavily ionising fragment in the layer before or behind the interaction."""
     if place > 0 and uniform(world.state) > IN_NEXT_LAYER:
@@ -54,11 +52,11 @@ def _fragment(hadron: HadronModel, world: World, place: int, u: float, v: float)
         add_hit(world.hits, row, 1e-3 * mip * hadron.heavy_mip * exponential(world.state))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _neutron(hadron: HadronModel, world: World, place: int, path: float, u: float, v: float) -> None:
     """Let a neutron fly off isotropically and be seen, or not, where it ends."""
     axis, sensors = world.axis, world.sensors
-    last = axis.count[0] - 1
+    last = axis.filled[0] - 1
     distance = hadron.halo_length * gamma(world.state, hadron.halo_shape)
     cosine = 2.0 * uniform(world.state) - 1.0
     sine = math.sqrt(1.0 - cosine * cosine)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 from numba import njit, uint64
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     State = NDArray[np.uint64]
@@ -21,16 +21,15 @@ POISSON_BY_PRODUCT = 10.0  # below this mean the product of uniforms is faster t
 LANDAU_SHIFT = math.log(math.pi / 2)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _mix(x: int) -> int:
+@njit(cache=True, nogil=True)
+def _mix(x: np.uint64) -> np.uint64:
     """Return the splitmix64 output for a counter value."""
-    x = uint64(x)
     x = (x ^ (x >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> uint64(27))) * uint64(0x94D049BB133111EB)
     return x ^ (x >> uint64(31))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def seed_stream(state: State, seed: int, number: int) -> None:
     """Fill `state` for shower `number` of a run with `seed` (whole numbers >= 0)."""
     x = _mix(uint64(seed) + uint64(0x9E3779B97F4A7C15)) ^ _mix(uint64(number) * uint64(0xD1342543DE82EF95))
@@ -39,7 +38,7 @@ def seed_stream(state: State, seed: int, number: int) -> None:
         state[i] = _mix(x)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def uniform(state: State) -> float:
     """Return a number in (0, 1)."""
     total = state[0] + state[3]
@@ -54,13 +53,13 @@ def uniform(state: State) -> float:
     return (float(result >> uint64(12)) + 0.5) * 2.220446049250313e-16
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def exponential(state: State) -> float:
     """Return an exponential number of mean 1."""
     return -math.log(uniform(state))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def normal(state: State) -> float:
     """Return a standard normal number (Marsaglia's polar method)."""
     while True:
@@ -71,7 +70,7 @@ def normal(state: State) -> float:
             return a * math.sqrt(-2.0 * math.log(s) / s)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def gamma(state: State, shape: float) -> float:
     """Return a gamma number of unit scale (Marsaglia and Tsang, ACM TOMS 26 (2000) 363)."""
     boost = 1.0
@@ -87,14 +86,14 @@ def gamma(state: State, shape: float) -> float:
             return boost * d * v
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def beta(state: State, a: float, b: float) -> float:
     """Return a beta number in (0, 1)."""
     x = gamma(state, a)
     return x / (x + gamma(state, b))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def poisson(state: State, mean: float) -> int:
     """Return a Poisson number (products of uniforms; above a mean of 10 Hoermann's PTRS, 1993)."""
     if mean <= 0.0:
@@ -124,7 +123,7 @@ def poisson(state: State, mean: float) -> int:
             return int(k)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def landau(state: State) -> float:
     """Return a standard Landau number, maximum of its density at -0.2228.
 

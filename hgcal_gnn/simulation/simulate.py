@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +22,8 @@ from hgcal_gnn.simulation.parameters import EmModel, HadronModel
 from hgcal_gnn.simulation.stack import World, new_axis
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hgcal_gnn.geometry.cells import CellTable
     from hgcal_gnn.simulation.beam import Beam
 
@@ -66,7 +67,7 @@ def simulate(
     """
     options = {"seed": seed, "material": material, "em": em, "hadron": hadron, "threads": threads}
     parts = list(simulate_chunks(table, beam, n, **options))  # type: ignore[arg-type]
-    return Showers.concatenate(parts) if parts else Showers.empty(_metadata(table, beam, seed))
+    return Showers.concatenate(parts) if parts else Showers.empty(sample_metadata(table, beam, seed))
 
 
 def simulate_chunks(
@@ -89,7 +90,7 @@ def simulate_chunks(
     material = material or load_material(table.detector)
     stack, sensors, finder = build_stack(table, material)
     settings, em, hadron = beam.settings(), em or EmModel(), hadron or HadronModel()
-    metadata = _metadata(table, beam, seed)
+    metadata = sample_metadata(table, beam, seed)
 
     def block(start: int) -> Block:
         world = World(stack, sensors, finder, new_hits(), new_axis(len(stack.position)), np.zeros(4, np.uint64))
@@ -103,7 +104,7 @@ def simulate_chunks(
             yield _showers(list(pool.map(block, range(start, stop, BLOCK))), beam, start, metadata)
 
 
-def _metadata(table: CellTable, beam: Beam, seed: int) -> ShowerMetadata:
+def sample_metadata(table: CellTable, beam: Beam, seed: int) -> ShowerMetadata:
     """Describe the sample: everything needed to make it again."""
     extra = {"detector": table.detector, "beam": json.dumps(asdict(beam))}
     return ShowerMetadata(cells_sha256=table.sha256, source="parametrised simulation", seed=seed, extra=extra)
@@ -115,7 +116,7 @@ def _showers(blocks: list[Block], beam: Beam, start: int, metadata: ShowerMetada
     n = len(joined.counts)
     shower = np.repeat(np.arange(n), joined.counts)
     order = np.argsort(shower * np.int64(2**31) + joined.cell)
-    columns = {
+    columns: dict[str, Any] = {
         "offsets": np.concatenate([[0], np.cumsum(joined.counts)]).astype(np.int64),
         "cell": joined.cell[order],
         "energy": joined.energy[order],

@@ -9,7 +9,7 @@ from numba import njit
 ACCURACY = 1e-9
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def upper_gamma(a: float, x: float) -> float:
     """Return the regularised upper incomplete gamma function Q(a, x).
 

@@ -9,10 +9,11 @@ import numpy as np
 from numba import njit
 
 from hgcal_gnn.simulation.deposit import CellFinder, find_cell
-from hgcal_gnn.simulation.hits import Hits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from hgcal_gnn.simulation.hits import Hits
 
 EDGE = 30.0  # a layer whose cells end this far [cm] before the axis is not crossed
 
@@ -77,11 +78,11 @@ class Sensors(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """The layers one shower crosses, in order along its axis; `count[0]` entries of each array are valid.
+    """The layers one shower crosses, in order along its axis; `filled[0]` entries of each array are valid.
 
     Attributes
     ----------
-    index : int64 [n_layers]
+    layers : int64 [n_layers]
         Layer in the stack.
     path : float64 [n_layers]
         Distance from the vertex [cm].
@@ -94,10 +95,10 @@ class Axis(NamedTuple):
     plane : float64 [n_layers, 4]
         Surface coordinates (a, b) of a displacement (u, v) across the axis: a += plane[0] u + plane[1] v,
         b += plane[2] u + plane[3] v.
-    count : int64 [1]
+    filled : int64 [1]
     """
 
-    index: NDArray[np.int64]
+    layers: NDArray[np.int64]
     path: NDArray[np.float64]
     x0: NDArray[np.float64]
     interaction: NDArray[np.float64]
@@ -105,7 +106,7 @@ class Axis(NamedTuple):
     slant: NDArray[np.float64]
     origin: NDArray[np.float64]
     plane: NDArray[np.float64]
-    count: NDArray[np.int64]
+    filled: NDArray[np.int64]
 
 
 class World(NamedTuple):
@@ -121,13 +122,20 @@ class World(NamedTuple):
 
 def new_axis(n_layers: int) -> Axis:
     """Return room for an axis that crosses at most `n_layers` layers."""
-    one = [np.zeros(n_layers) for _ in range(5)]
     return Axis(
-        np.zeros(n_layers, np.int64), *one, np.zeros((n_layers, 2)), np.zeros((n_layers, 4)), np.zeros(1, np.int64)
+        layers=np.zeros(n_layers, np.int64),
+        path=np.zeros(n_layers),
+        x0=np.zeros(n_layers),
+        interaction=np.zeros(n_layers),
+        loss=np.zeros(n_layers),
+        slant=np.zeros(n_layers),
+        origin=np.zeros((n_layers, 2)),
+        plane=np.zeros((n_layers, 4)),
+        filled=np.zeros(1, np.int64),
     )
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _distance_to(barrel: int, position: float, vertex: NDArray[np.float64], direction: NDArray[np.float64]) -> float:
     """Return the path [cm] along a line to a plane or cylinder, negative where it is not ahead."""
     if not barrel:
@@ -138,7 +146,7 @@ def _distance_to(barrel: int, position: float, vertex: NDArray[np.float64], dire
     return (-half + math.sqrt(root)) / a if a > 0.0 and root >= 0.0 else -1.0
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _across(direction: NDArray[np.float64]) -> tuple[float, float, float, float, float, float]:
     """Return two unit vectors across `direction`."""
     dx, dy, dz = direction[0], direction[1], direction[2]
@@ -149,7 +157,7 @@ def _across(direction: NDArray[np.float64]) -> tuple[float, float, float, float,
     return px, py, 0.0, -dz * py, dz * px, dx * py - dy * px
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def trace(stack: Stack, vertex: NDArray[np.float64], direction: NDArray[np.float64], axis: Axis) -> None:
     """Fill `axis` with the layers that the line from `vertex` along the unit vector `direction` crosses."""
     px, py, pz, qx, qy, qz = _across(direction)
@@ -174,11 +182,11 @@ def trace(stack: Stack, vertex: NDArray[np.float64], direction: NDArray[np.float
         vx, vy, vz = qx - q * direction[0], qy - q * direction[1], qz - q * direction[2]
         place = count
         while place > 0 and axis.path[place - 1] > path:
-            axis.index[place], axis.path[place] = axis.index[place - 1], axis.path[place - 1]
+            axis.layers[place], axis.path[place] = axis.layers[place - 1], axis.path[place - 1]
             axis.slant[place], axis.x0[place] = axis.slant[place - 1], axis.x0[place - 1]
             axis.origin[place], axis.plane[place] = axis.origin[place - 1], axis.plane[place - 1]
             place -= 1
-        axis.index[place], axis.path[place], axis.slant[place] = i, path, 1.0 / abs(along)
+        axis.layers[place], axis.path[place], axis.slant[place] = i, path, 1.0 / abs(along)
         axis.origin[place, 0], axis.origin[place, 1] = a, b
         # share of the layer's material that lies ahead of the vertex
         before = _distance_to(stack.barrel[i], stack.front[i], vertex, direction)
@@ -190,24 +198,24 @@ def trace(stack: Stack, vertex: NDArray[np.float64], direction: NDArray[np.float
             axis.plane[place, 0], axis.plane[place, 1] = ux, vx
             axis.plane[place, 2], axis.plane[place, 3] = uy, vy
         count += 1
-    axis.count[0] = count
+    axis.filled[0] = count
     _cumulate(stack, axis)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _behind(stack: Stack, i: int, vertex: NDArray[np.float64], direction: NDArray[np.float64]) -> float:
     """Return the (negative) path [cm] to the front of a layer's material when the vertex lies inside it."""
     if not stack.barrel[i]:
-        return (stack.front[i] - vertex[2]) / direction[2]
-    return stack.front[i] - math.hypot(vertex[0], vertex[1])
+        return float((stack.front[i] - vertex[2]) / direction[2])
+    return float(stack.front[i]) - math.hypot(vertex[0], vertex[1])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _cumulate(stack: Stack, axis: Axis) -> None:
     """Sum the material along the axis, the first layer's reduced to the share ahead of the vertex."""
     x0, interaction, loss = 0.0, 0.0, 0.0
-    for place in range(axis.count[0]):
-        i = axis.index[place]
+    for place in range(axis.filled[0]):
+        i = axis.layers[place]
         length = axis.slant[place] * axis.x0[place]
         x0 += length * stack.x0[i]
         interaction += length * stack.interaction[i]
@@ -215,10 +223,10 @@ def _cumulate(stack: Stack, axis: Axis) -> None:
         axis.x0[place], axis.interaction[place], axis.loss[place] = x0, interaction, loss
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def cell_at(world: World, place: int, u: float, v: float) -> int:
     """Return the row of the cell at displacement (u, v) [cm] in the layer at `place`, -1 outside all cells."""
     axis = world.axis
     a = axis.origin[place, 0] + axis.plane[place, 0] * u + axis.plane[place, 1] * v
     b = axis.origin[place, 1] + axis.plane[place, 2] * u + axis.plane[place, 3] * v
-    return find_cell(world.finder, world.stack.cells[axis.index[place]], a, b)
+    return find_cell(world.finder, world.stack.cells[axis.layers[place]], a, b)
