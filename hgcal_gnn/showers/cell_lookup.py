@@ -15,6 +15,7 @@ PAGE_BITS = 10  # 1024 ids a page, as a wafer has: cell u and cell v take 5 bits
 WORD_BITS = 6  # a page is 16 words of 64 bits, one bit an id
 WORDS = 1 << (PAGE_BITS - WORD_BITS)
 MAX_DIRECTORY = 1 << 24  # pages between the smallest and the largest id (64 MiB of directory)
+BLOCK = 256  # ids looked up together
 MIN_FILL = 3  # cells a page holds on average, below which a hash table is smaller
 GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 3, section 6.4)
 
@@ -44,7 +45,7 @@ class CellLookup:
     """
 
     def __init__(self, cell_ids: Ids) -> None:
-        ids = np.ascontiguousarray(as_cell_ids(cell_ids))
+        ids = _words(cell_ids).astype(np.uint64, copy=False)
         self.n_cells = len(ids)
         self._base = np.uint64((int(ids.min()) if len(ids) else 0) >> PAGE_BITS << PAGE_BITS)
         self.method = "pages" if self._fill_pages(ids) else "hash"
@@ -97,7 +98,7 @@ class CellLookup:
         if span >= MAX_DIRECTORY:
             return False
         self._directory = np.zeros(span + 1, np.int32)
-        self._directory[(ids - self._base) >> np.uint64(PAGE_BITS)] = 1
+        _mark_stretches(ids, self._base, self._directory)
         n_pages = int(np.count_nonzero(self._directory))
         if n_pages * MIN_FILL > len(ids) + (1 << PAGE_BITS):
             return False
@@ -106,7 +107,7 @@ class CellLookup:
         self._pages = np.zeros((n_pages + 1, WORDS, 2), np.uint64)
         _fill_pages(ids, self._base, self._directory, self._pages)
         rows = _rows_by_page(ids, self._base, self._directory, self._pages)
-        return np.array_equal(rows, np.arange(len(ids)))
+        return not np.count_nonzero(rows - np.arange(len(ids), dtype=np.int32))
 
 
 def rows_by_search(cell_ids: NDArray[np.uint64], ids: NDArray[np.uint64]) -> Rows:
@@ -124,7 +125,14 @@ def _words(ids: Ids) -> NDArray[np.unsignedinteger]:
     values = np.asarray(ids)
     if values.dtype.kind in "iu" and values.dtype.itemsize == 4:
         return np.ascontiguousarray(values, values.dtype.newbyteorder("=")).view(np.uint32)
-    return np.ascontiguousarray(as_cell_ids(values, "hits"))
+    native_64 = values.dtype == np.uint64
+    return np.ascontiguousarray(values if native_64 else as_cell_ids(values, "hits"))
+
+
+@njit(cache=True, nogil=True)
+def _mark_stretches(ids: NDArray[np.uint64], base: np.uint64, directory: Rows) -> None:
+    for row in range(len(ids)):
+        directory[(ids[row] - base) >> np.uint64(PAGE_BITS)] = 1
 
 
 @njit(cache=True, nogil=True)
@@ -151,17 +159,25 @@ def _count_bits(word: np.uint64) -> np.uint64:
 @njit(cache=True, nogil=True)
 def _rows_by_page(ids: NDArray[np.uint64], base: np.uint64, directory: Rows, pages: NDArray[np.uint64]) -> Rows:
     rows = np.empty(len(ids), np.int32)
+    bits = np.empty(BLOCK, np.uint64)
+    first = np.empty(BLOCK, np.uint64)
     n_stretches = np.uint64(len(directory))
     one = np.uint64(1)
-    for hit in range(len(ids)):
-        offset = np.uint64(ids[hit]) - base  # an id below the base wraps round to a huge number
-        stretch = offset >> np.uint64(PAGE_BITS)
-        page = directory[stretch] if stretch < n_stretches else np.int32(0)
-        place = (offset >> np.uint64(WORD_BITS)) & np.uint64(WORDS - 1)
-        known = pages[page, place, 0]
-        bit = one << (offset & np.uint64(63))
-        row = np.int32(pages[page, place, 1] + _count_bits(known & (bit - one)))
-        rows[hit] = row if known & bit else np.int32(UNKNOWN)
+    # fetching apart from counting keeps more fetches under way at once: they, not the arithmetic, take the time
+    for start in range(0, len(ids), BLOCK):
+        stop = min(start + BLOCK, len(ids))
+        for hit in range(start, stop):
+            offset = np.uint64(ids[hit]) - base  # an id below the base wraps round to a huge number
+            stretch = offset >> np.uint64(PAGE_BITS)
+            page = directory[stretch] if stretch < n_stretches else np.int32(0)
+            place = (offset >> np.uint64(WORD_BITS)) & np.uint64(WORDS - 1)
+            bits[hit - start] = pages[page, place, 0]
+            first[hit - start] = pages[page, place, 1]
+        for hit in range(start, stop):
+            bit = one << ((np.uint64(ids[hit]) - base) & np.uint64(63))
+            known = bits[hit - start]
+            row = np.int32(first[hit - start] + _count_bits(known & (bit - one)))
+            rows[hit] = row if known & bit else np.int32(UNKNOWN)
     return rows
 
 
