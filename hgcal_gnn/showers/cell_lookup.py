@@ -15,7 +15,6 @@ PAGE_BITS = 10  # 1024 ids a page, as a wafer has: cell u and cell v take 5 bits
 WORD_BITS = 6  # a page is 16 words of 64 bits, one bit an id
 WORDS = 1 << (PAGE_BITS - WORD_BITS)
 MAX_DIRECTORY = 1 << 24  # pages between the smallest and the largest id (64 MiB of directory)
-BLOCK = 256  # ids looked up together
 MIN_FILL = 3  # cells a page holds on average, below which a hash table is smaller
 GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 3, section 6.4)
 
@@ -159,25 +158,18 @@ def _count_bits(word: np.uint64) -> np.uint64:
 @njit(cache=True, nogil=True)
 def _rows_by_page(ids: NDArray[np.uint64], base: np.uint64, directory: Rows, pages: NDArray[np.uint64]) -> Rows:
     rows = np.empty(len(ids), np.int32)
-    bits = np.empty(BLOCK, np.uint64)
-    first = np.empty(BLOCK, np.uint64)
+    flat = pages.ravel()
     n_stretches = np.uint64(len(directory))
-    one = np.uint64(1)
-    # fetching apart from counting keeps more fetches under way at once: they, not the arithmetic, take the time
-    for start in range(0, len(ids), BLOCK):
-        stop = min(start + BLOCK, len(ids))
-        for hit in range(start, stop):
-            offset = np.uint64(ids[hit]) - base  # an id below the base wraps round to a huge number
-            stretch = offset >> np.uint64(PAGE_BITS)
-            page = directory[stretch] if stretch < n_stretches else np.int32(0)
-            place = (offset >> np.uint64(WORD_BITS)) & np.uint64(WORDS - 1)
-            bits[hit - start] = pages[page, place, 0]
-            first[hit - start] = pages[page, place, 1]
-        for hit in range(start, stop):
-            bit = one << ((np.uint64(ids[hit]) - base) & np.uint64(63))
-            known = bits[hit - start]
-            row = np.int32(first[hit - start] + _count_bits(known & (bit - one)))
-            rows[hit] = row if known & bit else np.int32(UNKNOWN)
+    one, two = np.uint64(1), np.uint64(2)
+    for hit in range(len(ids)):
+        offset = np.uint64(ids[hit]) - base  # an id below the base wraps round to a huge number
+        stretch = offset >> np.uint64(PAGE_BITS)
+        page = np.uint64(directory[stretch]) if stretch < n_stretches else np.uint64(0)
+        word = page * np.uint64(WORDS) + ((offset >> np.uint64(WORD_BITS)) & np.uint64(WORDS - 1))
+        known = flat[two * word]
+        bit = one << (offset & np.uint64(63))
+        row = np.int32(flat[two * word + one] + _count_bits(known & (bit - one)))
+        rows[hit] = row if known & bit else np.int32(UNKNOWN)
     return rows
 
 
