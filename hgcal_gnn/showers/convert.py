@@ -106,7 +106,11 @@ def convert(
         raise UsageError(msg)
     keys = [input_key(path) for path in paths]
     writer = ShowerWriter(output, keys, metadata, names=paths, overwrite=overwrite)
-    report = _write_parts(writer, paths, source, jobs, cluster)
+    try:
+        report = _write_parts(writer, paths, source, jobs, cluster)
+    except BaseException:
+        writer.abandon()
+        raise
     _check_failures(report, writer, skip_bad_files=skip_bad_files)
     writer.finish(without_unfinished=skip_bad_files)
     report.complete = True
@@ -137,8 +141,8 @@ def _collect(done: Done, n_files: int, n_finished: int) -> dict[int, FileReport]
         for number, report in done:
             reports[number] = report
             bar.update()
-            if report.status == "failed":
-                logger.error("%s", report.error)
+            if report.status == "failed" and n_files > 1:
+                logger.warning("%s: failed; the others go on", report.path)  # the details come at the end
     return reports
 
 
@@ -155,7 +159,7 @@ def _check_failures(report: ConversionReport, writer: ShowerWriter, *, skip_bad_
         raise ConversionError(problems, report)
     others = len(report.files) - len(failed)
     advice = (
-        f"the {others} others are finished in {writer.folder}: repair these files and repeat the command, "
+        f"what was converted ({others}) is kept in {writer.folder}: repair these files and repeat the command, "
         "or add --skip-bad-files to go without them"
         if others
         else "nothing was written"

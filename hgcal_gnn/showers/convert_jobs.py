@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from typing import TYPE_CHECKING, Any
 
 from hgcal_gnn.errors import HgcalError, InputError, UsageError
@@ -86,10 +88,12 @@ def in_processes(work: Work, numbers: Sequence[int], jobs: int) -> Done:
     threads = work.source.options.threads or max(1, (os.cpu_count() or 1) // jobs)
     options = replace(work.source.options, threads=threads)
     shared = replace(work, source=replace(work.source, options=options))
+    others = active_children()
     # new processes, not forks: threads of uproot, Arrow and numba do not survive a fork
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_start_worker, initargs=(shared,))
     try:
-        tasks = {pool.submit(_convert_in_worker, number): number for number in numbers}
+        with _interrupts_held():
+            tasks = {pool.submit(_convert_in_worker, number): number for number in numbers}
         for task in as_completed(tasks):
             yield tasks[task], task.result()
     except BrokenProcessPool as error:
@@ -98,8 +102,23 @@ def in_processes(work: Work, numbers: Sequence[int], jobs: int) -> Done:
             "repeat the command, with fewer --jobs"
         )
         raise HgcalError(msg) from error
+    except BaseException:
+        for worker in active_children():
+            if worker not in others:
+                worker.terminate()  # what it was writing is cleared by the next call
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C waiting while processes start; they inherit that, so that it ends this process, which ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def on_dask(work: Work, numbers: Sequence[int], cluster: Any) -> Done:

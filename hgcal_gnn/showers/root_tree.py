@@ -258,7 +258,7 @@ def _missing(path: str, tree: Any, entry: str, names: Iterable[str], leaves: dic
     there = sorted(leaves, key=lambda name: -SequenceMatcher(None, wanted.lower(), name.lower()).ratio())
     return InputError(
         f"{path}: tree {tree.name} has no branch {wanted} ({entry} of the branch map); it has {_listed(there)}; "
-        f"choose another preset or name the branch with {entry}=NAME"
+        f"choose another preset or name the branch with --branch {entry}=NAME"
     )
 
 

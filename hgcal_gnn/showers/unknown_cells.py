@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hgcal_gnn.geometry.cells import CellTable
 
 CEE_LAYERS = 26  # CE-E layers since the V16 geometries, where the table has none to tell (`cee_layers_of`)
+FEW_LAYERS = 6  # so many are listed one by one
+SHOWN_LAYERS = 2  # of a subdetector with more
 NOT_HGCAL = "no HGCAL DetId"
 
 
@@ -87,11 +89,25 @@ def added_unknown(counted: Iterable[UnknownCells]) -> list[UnknownCells]:
 
 
 def describe_unknown(counted: Iterable[UnknownCells]) -> str:
-    """Say in one line what was not found and where."""
-    return ", ".join(
-        f"{item.subdetector} layer {item.layer}: {item.hits}" if item.layer else f"{item.subdetector}: {item.hits}"
-        for item in counted
-    )
+    """Say in one line what was not found and where; of many layers only where most of it was."""
+    items = list(counted)
+    if len(items) <= FEW_LAYERS:
+        return ", ".join(_describe(item) for item in items)
+    parts = []
+    for name in dict.fromkeys(item.subdetector for item in items):
+        mine = [item for item in items if item.subdetector == name]
+        most = sorted(mine, key=lambda item: -item.hits)[:SHOWN_LAYERS]
+        where = f"layers {mine[0].layer} to {mine[-1].layer}, most in " + ", ".join(
+            f"{item.layer}: {item.hits}" for item in most
+        )
+        total = sum(item.hits for item in mine)
+        parts.append(f"{name}: {total} ({where})" if len(mine) > SHOWN_LAYERS else ", ".join(map(_describe, mine)))
+    return "; ".join(parts)
+
+
+def _describe(item: UnknownCells) -> str:
+    layer = f" layer {item.layer}" if item.layer else ""
+    return f"{item.subdetector}{layer}: {item.hits}"
 
 
 def cee_layers_of(cells: CellTable) -> int:

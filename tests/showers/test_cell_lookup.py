@@ -96,3 +96,10 @@ def test_layers_before_ceh_are_read_off_the_table():
     assert cee_layers_of(cells) == 3
     assert cee_layers_of(cells.select(cells.subdetector == 10)) == 3
     assert cee_layers_of(cells.select(cells.layer == 1)) == 26  # the table does not tell
+
+
+def test_many_unknown_layers_are_told_in_short():
+    counted = [UnknownCells("CE-E", layer, layer, 0.1, 7) for layer in range(1, 8)]
+    counted += [UnknownCells("CE-H silicon", layer, 1, 0.1, 7) for layer in (27, 30)]
+    said = describe_unknown(counted)
+    assert said == "CE-E: 28 (layers 1 to 7, most in 7: 7, 6: 6); CE-H silicon layer 27: 1, CE-H silicon layer 30: 1"

@@ -71,7 +71,7 @@ def test_a_bad_file_in_the_middle_is_named_and_the_others_survive(tmp_path, file
     content = files[1].read_bytes()
     files[1].write_bytes(content[:1000])
     output = tmp_path / "all.arrow"
-    problem = r"1 of 4 files .*in1\.root: truncated.*3 others are finished.*all\.arrow\.parts"
+    problem = r"1 of 4 files .*in1\.root: truncated.*\(3\) is kept in .*all\.arrow\.parts"
     with pytest.raises(ConversionError, match=problem) as caught:
         convert(files, output, CELLS)
     report = caught.value.report

@@ -1,0 +1,153 @@
+"""Simulated samples as files: a store written in parts, so that an interrupted simulation goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import fields, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hgcal_gnn import __version__
+from hgcal_gnn.errors import UsageError
+from hgcal_gnn.showers.root_write import write_root
+from hgcal_gnn.showers.writer import ShowerWriter
+from hgcal_gnn.simulation.material import MaterialProfile, load_material
+from hgcal_gnn.simulation.simulate import sample_metadata, simulate_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hgcal_gnn.geometry.cells import CellTable
+    from hgcal_gnn.showers.metadata import ShowerMetadata
+    from hgcal_gnn.showers.showers import Showers
+    from hgcal_gnn.simulation.beam import Beam
+
+PART = 4096  # showers that are lost at most when the program is killed
+STEP = 1024  # showers between two signs of progress: enough blocks for 8 threads
+SPREAD = 8.0  # standard deviations of the vertex that are counted on
+
+
+def write_sample(
+    cells: CellTable,
+    beam: Beam,
+    n: int,
+    output: Path,
+    *,
+    seed: int = 0,
+    material: MaterialProfile | None = None,
+    threads: int | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int], Any] | None = None,
+) -> int:
+    """Simulate showers into a store (.arrow) or a ROOT file.
+
+    A store is written in parts of 4,096 showers: the same call later goes on where an interrupted one stopped.
+    The result does not depend on that, nor on the number of threads.
+
+    Parameters
+    ----------
+    cells
+        The detector; the showers count its rows.
+    n
+        Number of showers.
+    output
+        ``NAME.arrow`` or ``NAME.root``.
+    material
+        Default: the built-in one of `cells.detector`.
+    threads
+        Default: the processors this process may use.
+    progress
+        Called with the number of showers done after each step.
+
+    Returns
+    -------
+    int
+        Showers taken over from an earlier, interrupted call.
+
+    Raises
+    ------
+    UsageError
+        If the output has another ending or `n` is below 1, or as `simulate` does.
+    OutputError
+        If the output exists (unless `overwrite`) or cannot be written.
+    """
+    if n < 1:
+        msg = f"the number of showers must be at least 1, got {n}"
+        raise UsageError(msg)
+    material = material or load_material(cells.detector)
+    metadata = _metadata(cells, beam, seed, material)
+    told = progress or (lambda _: None)
+
+    def chunks(begin: int) -> Iterator[Showers]:
+        rows = needed_rows(cells, beam)
+        some = cells.select(rows)
+        options = {"seed": seed, "material": material, "threads": threads, "chunk": STEP, "begin": begin}
+        for showers in simulate_chunks(some, beam, n - begin, **options):  # type: ignore[arg-type]
+            yield showers.replace(cell=showers.cell + np.int32(rows.start), metadata=metadata)
+            told(int(showers.event_id[-1]) + 1)
+
+    suffix = Path(output).suffix.lower()
+    if suffix == ".arrow":
+        return _write_parts(chunks, n, Path(output), metadata, overwrite=overwrite, told=told)
+    if suffix != ".root":
+        msg = f"{output}: showers are simulated into .arrow or .root files; convert them to others afterwards"
+        raise UsageError(msg)
+    write_root(chunks(0), output, cells, overwrite=overwrite)
+    return 0
+
+
+def needed_rows(cells: CellTable, beam: Beam) -> slice:
+    """Return the rows of the endcap the beam points to, or all: particles leave no deposits behind their vertex."""
+    low, high = (beam.eta, beam.eta) if isinstance(beam.eta, int | float) else beam.eta
+    if beam.direction is not None:
+        low = high = beam.direction[2]
+    sides = np.unique(cells.z_side).tolist()
+    side = 1 if low > 0 else -1 if high < 0 else 0
+    depth = float(np.abs(cells.z).min())
+    reach = abs(beam.vertex[2]) + SPREAD * beam.vertex_sigma[2]
+    if sides != [-1, 1] or not side or reach > depth:
+        return slice(0, cells.n_cells)
+    return slice(*np.searchsorted(cells.z_side, [side, side + 1]).tolist())
+
+
+def _write_parts(
+    chunks: Callable[[int], Iterator[Showers]],
+    n: int,
+    output: Path,
+    metadata: ShowerMetadata,
+    *,
+    overwrite: bool,
+    told: Callable[[int], Any],
+) -> int:
+    """Write the parts that an earlier call did not finish, join all, and return the showers it left."""
+    starts = range(0, n, PART)
+    keys = [f"showers {start} to {min(start + PART, n)}" for start in starts]
+    writer = ShowerWriter(output, keys, metadata, overwrite=overwrite)
+    first = min(writer.unfinished, default=len(keys))
+    done = min(first * PART, n)
+    told(done)
+    try:
+        if done < n:
+            coming = chunks(done)
+            for number in range(first, len(keys)):
+                with writer.part(number) as part:
+                    for showers in islice(coming, PART // STEP):
+                        part.write(showers)
+        writer.finish()
+    finally:
+        writer.abandon()  # leaves nothing behind unless there are finished parts
+    return done
+
+
+def _metadata(cells: CellTable, beam: Beam, seed: int, material: MaterialProfile) -> ShowerMetadata:
+    """Describe the sample, material and program included: only parts of the same are continued."""
+    base = sample_metadata(cells, beam, seed)
+    digest = hashlib.sha256()
+    for item in fields(material):
+        values = getattr(material, item.name)
+        digest.update(values.tobytes() if isinstance(values, np.ndarray) else repr(values).encode())
+    more = {"material": f"{material.name} {digest.hexdigest()[:12]}", "hgcal_gnn": __version__}
+    return replace(base, extra={**base.extra, **more})
