@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -188,14 +189,19 @@ def load_branch_map(preset: str | Path | BranchMap) -> BranchMap:
     if isinstance(preset, BranchMap):
         return preset
     if str(preset) in PRESETS:
-        text = resources.files("hgcal_gnn.showers").joinpath("presets", f"{preset}.yaml").read_text("utf-8")
-        return _parse(text, str(preset))
+        return _built_in(str(preset))
     path = Path(preset)
     if path.suffix not in (".yaml", ".yml"):
         msg = f"no preset {str(preset)!r}: give one of {', '.join(PRESETS)}, or a YAML file with branch names"
         raise UsageError(msg)
     check_readable(path)
     return _parse(path.read_text("utf-8"), str(path))
+
+
+@cache
+def _built_in(preset: str) -> BranchMap:
+    text = resources.files("hgcal_gnn.showers").joinpath("presets", f"{preset}.yaml").read_text("utf-8")
+    return _parse(text, preset)
 
 
 def _parse(text: str, source: str) -> BranchMap:

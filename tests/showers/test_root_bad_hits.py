@@ -143,3 +143,21 @@ def test_other_files_are_told_apart(tmp_path, content, problem):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"gone\.root: no such file"):
         read(tmp_path / "gone.root")
+
+
+def test_whatever_is_damaged_the_error_is_ours(tmp_path, whole_file):
+    random = np.random.default_rng(11)
+    content = whole_file.read_bytes()
+    messages = []
+    for _ in range(60):
+        hurt = bytearray(content)
+        start, length = random.integers(0, len(content) - 64), random.integers(1, 64)
+        hurt[start : start + length] = random.bytes(length)
+        path = tmp_path / "hurt.root"
+        path.write_bytes(hurt)
+        try:
+            read(path)  # bytes that are not read, or values that look right
+        except InputError as error:
+            messages.append(str(error))
+    assert 10 < len(messages) < 60
+    assert all("hurt.root" in message for message in messages)
