@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from scipy.stats import boxcox_normmax
+from scipy.optimize import minimize_scalar
+from scipy.stats import boxcox_llf
 
 from hgcal_gnn.batching.transform_base import Transform, register
-from hgcal_gnn.errors import InputError, UsageError
+from hgcal_gnn.errors import HgcalError, InputError, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 BOXCOX_SAMPLE = 100_000  # values that the exponent is fitted to
+BOXCOX_EXPONENTS = (-2.0, 2.0)
 
 
 @register
@@ -108,7 +110,7 @@ class LogRange(Transform):
     def __init__(self, low: float | None = None, high: float | None = None) -> None:
         super().__init__()
         if low is not None and high is not None:
-            self._check(low, high)
+            _check_ends(low, high, UsageError)
         self.low, self.high = low, high
         self.register_buffer("ends", torch.tensor([np.inf, -np.inf], dtype=torch.float64))
         if low is not None and high is not None:
@@ -125,6 +127,7 @@ class LogRange(Transform):
 
     def update(self, values: Tensor, incident_energy: Tensor | None) -> None:  # noqa: ARG002
         """Widen the range by one batch."""
+        self.check_defined(values > 0, "above 0", values)
         if values.numel():
             self.ends[0] = torch.minimum(self.ends[0], values.min().to(self.ends))
             self.ends[1] = torch.maximum(self.ends[1], values.max().to(self.ends))
@@ -135,7 +138,7 @@ class LogRange(Transform):
             self.ends[0] = self.low
         if self.high is not None:
             self.ends[1] = self.high
-        self._check(float(self.ends[0]), float(self.ends[1]))
+        _check_ends(float(self.ends[0]), float(self.ends[1]), InputError)
 
     def forward(self, values: Tensor, incident_energy: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Transform."""
@@ -150,28 +153,25 @@ class LogRange(Transform):
         ends = self.ends.log().to(values)
         return (values * (ends[1] - ends[0]) + ends[0]).exp()
 
-    @staticmethod
-    def _check(low: float, high: float) -> None:
-        if not 0 < low < high:
-            msg = f"a logarithmic range needs ends with 0 < low < high, got {low} and {high}"
-            raise UsageError(msg)
-
 
 @register
 class BoxCox(Transform):
-    """(x ** p - 1) / p, or ln x for p = 0, for values above 0; p makes the training split most alike a normal one.
+    """(x ** p - 1) / p, or ln x for p = 0, with x in units of its median, for values above 0.
 
-    Box and Cox, J. R. Stat. Soc. B 26 (1964) 211, equation 1; p by maximum likelihood (`scipy.stats`), fitted to the
-    first 100,000 values, so give them in random order.
+    The exponent p makes the training split most alike a normal distribution: Box and Cox, J. R. Stat. Soc. B 26 (1964)
+    211, equation 1; maximum likelihood within -2 to 2. Fitted to the first 100,000 values, so give them in
+    random order.
     """
 
     kind = "box_cox"
     needs_fit: ClassVar[bool] = True
     exponent: Tensor
+    unit: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("exponent", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("unit", torch.ones((), dtype=torch.float64))
 
     def start(self) -> None:
         """Forget what was fitted."""
@@ -184,19 +184,23 @@ class BoxCox(Transform):
         self._sample = torch.cat([self._sample, wanted.double().cpu()])
 
     def finish(self) -> None:
-        """Find the exponent."""
+        """Find unit and exponent."""
         sample = self._sample.numpy()
+        del self._sample
         if len(sample) < 2 or np.ptp(sample) == 0:
             msg = f"the transform box_cox needs at least two different values to fit to, got {len(sample)}"
             raise InputError(msg)
-        self.exponent.fill_(float(boxcox_normmax(sample / np.median(sample), method="mle")))
-        del self._sample
+        unit = float(np.median(sample))
+        scaled = sample / unit
+        best = minimize_scalar(lambda p: -float(boxcox_llf(p, scaled)), bounds=BOXCOX_EXPONENTS, method="bounded")
+        self.unit.fill_(unit)
+        self.exponent.fill_(float(best.x))
 
     def forward(self, values: Tensor, incident_energy: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Transform."""
         self.check_fitted()
         self.check_defined(values > 0, "above 0", values)
-        p, logarithm = float(self.exponent), values.log()
+        p, logarithm = float(self.exponent), (values / float(self.unit)).log()
         if p == 0:
             return logarithm
         return torch.expm1(logarithm * p) / p
@@ -205,4 +209,11 @@ class BoxCox(Transform):
         """Undo `forward`; beyond the end of its range the values are 0, or infinite for p below 0."""
         self.check_fitted()
         p = float(self.exponent)
-        return values.exp() if p == 0 else (torch.log1p((values * p).clamp(min=-1)) / p).exp()
+        logarithm = values if p == 0 else torch.log1p((values * p).clamp(min=-1)) / p
+        return logarithm.exp() * float(self.unit)
+
+
+def _check_ends(low: float, high: float, error: type[HgcalError]) -> None:
+    if not 0 < low < high:
+        msg = f"a logarithmic range needs ends with 0 < low < high, got {low} and {high}"
+        raise error(msg)
