@@ -21,7 +21,9 @@ SEAM = 20.0  # cells this close [cm] to r phi = +-pi r are entered on both sides
 BINS_PER_CELL = 4  # at most, where cells fill only part of the layer's bounding box
 FARTHEST = 1e6  # a point this many bins away is in no cell
 MARGIN = 1.05  # rounding: a point this much beyond the farthest corner still counts
-FAR_NEIGHBOUR = 6  # without corners a cell reaches 0.75 of the distance to this neighbour (hexagons: 1 pitch)
+FAR_NEIGHBOUR = (
+    4  # without sizes or corners a cell reaches 0.75 of the distance to this neighbour (hexagons, squares: 1 pitch)
+)
 
 
 class CellFinder(NamedTuple):

@@ -151,7 +151,7 @@ def _profile(detector: str, content: Mapping[str, Any], source: str) -> Material
         return MaterialProfile(
             name=detector, front=float(own["front_cm"]), section=number, sensors=sensors, **columns
         )  # fmt: skip
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, IndexError) as error:
         msg = f"{source}: the material of {detector} is not complete or has an unknown entry: {error}"
         raise InputError(msg) from error
 

@@ -92,16 +92,23 @@ def simulate_chunks(
     settings, em, hadron = beam.settings(), em or EmModel(), hadron or HadronModel()
     metadata = sample_metadata(table, beam, seed)
 
-    def block(start: int) -> Block:
+    def block(start: int, stop: int) -> Block:
         world = World(stack, sensors, finder, new_hits(), new_axis(len(stack.position)), np.zeros(4, np.uint64))
-        size = min(BLOCK, begin + n - start)
-        found: Block = simulate_block(settings, em, hadron, world, new_queue(), seed, start, size)
+        found: Block = simulate_block(settings, em, hadron, world, new_queue(), seed, start, stop - start)
         return found
 
-    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(threads or _processors()) as pool:
         for start in range(begin, begin + n, chunk):
             stop = min(start + chunk, begin + n)
-            yield _showers(list(pool.map(block, range(start, stop, BLOCK))), beam, start, metadata)
+            edges = [*range(start, stop, BLOCK), stop]
+            yield _showers(list(pool.map(block, edges[:-1], edges[1:])), beam, start, metadata)
+
+
+def _processors() -> int:
+    """Return the number of processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def sample_metadata(table: CellTable, beam: Beam, seed: int) -> ShowerMetadata:
