@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from hgcal_gnn.geometry.cells import CellTable
 
 FLAT = 0.1  # a layer is a plane (cylinder) if |z| (r) varies by less than this share of its mean
-PLANE_CROWD = 10.0  # an endcap plane inside a mixed layer holds this many times the cells of a barrel row
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,8 @@ def find_sides(
     """Tell endcap cells (+1, -1) from barrel cells (0) by what the coordinates of each layer show.
 
     A layer whose |z| hardly varies is an endcap disk, one whose r hardly varies is a barrel; where one
-    layer number holds both, the crowded planes are the endcaps. A stack of planes that merely crosses
-    z = 0 (a prism in its own coordinates) has one side, +1.
+    layer number holds both, the planes that reach over a range of r are the endcaps. A stack of planes
+    that merely crosses z = 0 (a prism in its own coordinates) has one side, +1.
 
     Parameters
     ----------
@@ -102,7 +101,7 @@ def find_sides(
     in_disk = plane[group]
     for mixed in np.flatnonzero(~plane & ~barrel):
         members = np.flatnonzero(group == mixed)
-        in_disk[members] = _on_crowded_plane(height[members])
+        in_disk[members] = _on_endcap_plane(height[members], r[members])
 
     side = np.where(in_disk, np.where(z < 0, -1, 1), 0).astype(np.int8)
     return _join_crossing_stack(side, group, n_groups)
@@ -118,10 +117,11 @@ def _moments(
     return mean, spread
 
 
-def _on_crowded_plane(height: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Mark the cells whose |z| (to 1 mm) is shared by far more cells than a barrel row holds."""
-    _, plane, population = np.unique(np.round(height, 1), return_inverse=True, return_counts=True)
-    return population[plane] > PLANE_CROWD * np.median(population)
+def _on_endcap_plane(height: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mark the cells that share their |z| (to 1 mm) with cells at very different r: those of one barrel row do not."""
+    _, plane = np.unique(np.round(height, 1), return_inverse=True)
+    mean, spread = _moments(plane, int(plane.max()) + 1, r)
+    return (spread > FLAT * mean)[plane]
 
 
 def _join_crossing_stack(side: NDArray[np.int8], group: NDArray[np.int64], n_groups: int) -> NDArray[np.int8]:

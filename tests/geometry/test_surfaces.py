@@ -53,6 +53,23 @@ def test_one_layer_number_for_barrel_and_endcaps_is_split():
     assert np.array_equal(table.z_side == 0, np.abs(table.z) < 201)
 
 
+def test_coarse_endcaps_beside_a_barrel_of_the_same_layer_number():
+    """No endcap plane is more crowded than a barrel row here: only the range of r tells them apart."""
+    eta, phi = (a.ravel() for a in np.meshgrid(np.arange(-1.4, 1.5, 0.2), np.arange(31) * 2 * np.pi / 31))
+    eta_end, phi_end = (a.ravel() for a in np.meshgrid(np.arange(1.6, 3.0, 0.2), np.arange(31) * 2 * np.pi / 31))
+    r_end = 430 / np.sinh(eta_end)
+    x, y, z = (
+        np.concatenate(parts)
+        for parts in zip(
+            (200 * np.cos(phi), 200 * np.sin(phi), 200 * np.sinh(eta)),
+            *((r_end * np.cos(phi_end), r_end * np.sin(phi_end), np.full(len(r_end), z)) for z in (430.0, -430.0)),
+            strict=True,
+        )
+    )
+    table = plain_table(x, y, z, np.full(len(x), 4))
+    assert np.bincount(table.z_side + 1).tolist() == [217, 465, 217]
+
+
 def test_stack_through_the_origin_is_one_side():
     k, i, j = (a.ravel() for a in np.meshgrid(np.arange(-3, 4), np.arange(5), np.arange(5), indexing="ij"))
     table = plain_table(i * 1.0, j * 1.0, k * 1.0, k + 4)
