@@ -50,7 +50,7 @@ class _Cells:
         if len(bad):
             msg = (
                 f"{source}: {len(bad)} cell ids have hits more than {SAME_CELL:g} cm apart, for instance "
-                f"{ids[bad[0]]}: these ids name no single cells; read fewer collections (--collections)"
+                f"{ids[bad[0]]}: these ids name no single cells; read fewer collections (--collection)"
             )
             raise InputError(msg)
 
