@@ -21,9 +21,12 @@ from hgcal_gnn.simulation.random import exponential, landau, normal, poisson, un
 from hgcal_gnn.simulation.special import upper_gamma
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from hgcal_gnn.simulation.parameters import EmModel
     from hgcal_gnn.simulation.random import State
-    from hgcal_gnn.simulation.stack import Sensors, World
+    from hgcal_gnn.simulation.stack import World
 
 LANDAU_PEAK = -0.22278  # of the standard Landau density
 LATEST = 4.0  # radii are published up to a few shower maxima; they stay constant beyond
@@ -109,21 +112,12 @@ def draw_radius(state: State, radius: float, reach: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def mip_deposit(sensors: Sensors, state: State, row: int, path: float, landau_max: float) -> float:
-    """Draw what a minimum ionising particle deposits over `path` sensor thicknesses [MeV]."""
-    kind = sensors.kind[row]
+def mip_deposit(state: State, mip: NDArray[np.float64], path: float, landau_max: float) -> float:
+    """Draw what a minimum ionising particle deposits over `path` sensor thicknesses [MeV] (mip: `Sensors.mip`)."""
     number = landau(state)
     while number > landau_max:
         number = landau(state)
-    return float(max(path * (sensors.mip[kind, 0] + sensors.mip[kind, 1] * (number - LANDAU_PEAK)), 0.0))
-
-
-@njit(cache=True, nogil=True)
-def _crossing_deposit(model: EmModel, sensors: Sensors, state: State, row: int, slant: float) -> float:
-    """Draw what one particle of an electromagnetic shower deposits [MeV]."""
-    if uniform(state) < model.soft:
-        return float(uniform(state) * sensors.mip[sensors.kind[row], 0])
-    return mip_deposit(sensors, state, row, slant * (1.0 + model.path * exponential(state)), model.landau_max)
+    return float(max(path * (mip[0] + mip[1] * (number - LANDAU_PEAK)), 0.0))
 
 
 @njit(cache=True, nogil=True)
@@ -135,7 +129,9 @@ def _cross_layer(
     `mean` is made with the larger of the layer's responses of silicon and tiles: the other kind sees fewer.
     """
     # whatever the loop needs is unpacked here: a call with `world` counts the references of some fifty arrays
-    axis, finder, sensors, hits, state = world.axis, world.finder, world.sensors, world.hits, world.state
+    axis, finder, hits, state = world.axis, world.finder, world.hits, world.state
+    kinds, mips, is_tile = world.sensors.kind, world.sensors.mip, world.sensors.is_tile
+    soft, longer, landau_max = model.soft, model.path, model.landau_max
     layer, slant = axis.layers[place], axis.slant[place]
     cells, moliere = world.stack.cells[layer], world.stack.moliere[layer]
     seen = world.stack.response[layer] / world.stack.response[layer].max()
@@ -163,8 +159,15 @@ def _cross_layer(
         row = find_cell(finder, cells, a0 + au * u + av * v, b0 + bu * u + bv * v)
         if row < 0:
             missed += 1
-        elif uniform(state) < seen[sensors.is_tile[sensors.kind[row]]]:
-            add_hit(hits, row, 1e-3 * _crossing_deposit(model, sensors, state, row, slant))
+            continue
+        kind = kinds[row]
+        if uniform(state) > seen[is_tile[kind]]:
+            continue
+        if uniform(state) < soft:
+            deposit = uniform(state) * mips[kind, 0]
+        else:
+            deposit = mip_deposit(state, mips[kind], slant * (1.0 + longer * exponential(state)), landau_max)
+        add_hit(hits, row, 1e-3 * deposit)
     return missed / max(crossings, 1)
 
 

@@ -130,7 +130,8 @@ def track(hadron: HadronModel, world: World, queue: Queue, particle: Particle) -
         row = cell_at(world, place, particle.u + particle.slope_u * along, particle.v + particle.slope_v * along)
         if row >= 0:
             length = axis.slant[place] * min(stretch, STEEPEST) * min(slow, BIGGEST_SLOW)
-            add_hit(world.hits, row, 1e-3 * mip_deposit(world.sensors, world.state, row, length, LANDAU_MAX))
+            mip = world.sensors.mip[world.sensors.kind[row]]
+            add_hit(world.hits, row, 1e-3 * mip_deposit(world.state, mip, length, LANDAU_MAX))
         place += step
     if 0 <= place < n_places:
         return energy, place, target

@@ -166,7 +166,8 @@ def _muon(world: World, energy: float) -> float:
             return 0.0
         row = cell_at(world, place, 0.0, 0.0)
         if row >= 0:
-            add_hit(world.hits, row, 1e-3 * mip_deposit(world.sensors, world.state, row, axis.slant[place], LANDAU_MAX))
+            mip = world.sensors.mip[world.sensors.kind[row]]
+            add_hit(world.hits, row, 1e-3 * mip_deposit(world.state, mip, axis.slant[place], LANDAU_MAX))
     return float(energy - axis.loss[axis.filled[0] - 1])
 
 

@@ -16,7 +16,7 @@ from hgcal_gnn.geometry.detectors import make_detector
 from hgcal_gnn.simulation.beam import Beam, Spectrum
 from hgcal_gnn.simulation.simulate import simulate
 
-N_SHOWERS = {"photon": 4000, "pion": 4000}
+N_SHOWERS = {"photon": 3000, "pion": 4000}
 
 
 def gun(particle, energy=50.0):
@@ -53,14 +53,16 @@ def test_separation_power(sample):
 
 
 def test_mean_longitudinal_profile(sample):
+    """Layers above 1 % of the energy: means within 5 % (10 %), the pions' spread within 20 %, plus statistics."""
     particle, found, _, file = sample
-    mean = file["LongitudinalProfile/ref_mean"]
+    mean, std = file["LongitudinalProfile/ref_mean"], file["LongitudinalProfile/ref_std"]
     counted = mean > 0.01
-    tolerance = {"photon": 0.065, "pion": 0.15}[particle]  # 5 % and 12 % plus the statistics of this test
-    assert found.layer.mean(0)[counted] / mean[counted] == pytest.approx(1.0, abs=tolerance)
+    noise = 3.5 * (std / np.maximum(mean, 1e-9))[counted] / np.sqrt(N_SHOWERS[particle])
+    ratio = found.layer.mean(0)[counted] / mean[counted]
+    assert (np.abs(ratio - 1.0) < {"photon": 0.05, "pion": 0.10}[particle] + noise).all()
     if particle == "pion":
-        spread = found.layer.std(0)[counted] / file["LongitudinalProfile/ref_std"][counted]
-        assert spread == pytest.approx(1.0, abs=0.22)
+        spread = found.layer.std(0)[counted] / std[counted]
+        assert (np.abs(spread - 1.0) < 0.20 + noise).all()
 
 
 def test_energy_and_hits(sample):
