@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
-from scipy.stats import boxcox_llf
 
 from hgcal_gnn.batching.transform_base import Transform, register
 from hgcal_gnn.errors import HgcalError, InputError, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from hgcal_gnn.arrays import F64
 
 BOXCOX_SAMPLE = 100_000  # values that the exponent is fitted to
 BOXCOX_EXPONENTS = (-2.0, 2.0)
@@ -144,23 +146,27 @@ class LogRange(Transform):
         """Transform."""
         self.check_fitted()
         self.check_defined(values > 0, "above 0", values)
-        ends = self.ends.log().to(values)
-        return (values.log() - ends[0]) / (ends[1] - ends[0])
+        start, width = self._start_and_width(values)
+        return (values.log() - start) / width
 
     def inverse(self, values: Tensor, incident_energy: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Undo `forward`."""
         self.check_fitted()
-        ends = self.ends.log().to(values)
-        return (values * (ends[1] - ends[0]) + ends[0]).exp()
+        start, width = self._start_and_width(values)
+        return (values * width + start).exp()
+
+    def _start_and_width(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ln low and ln high - ln low in the type of the values."""
+        ends = self.ends.log()
+        return ends[0].to(values), (ends[1] - ends[0]).to(values)
 
 
 @register
 class BoxCox(Transform):
     """(x ** p - 1) / p, or ln x for p = 0, with x in units of its median, for values above 0.
 
-    The exponent p makes the training split most alike a normal distribution: Box and Cox, J. R. Stat. Soc. B 26 (1964)
-    211, equation 1; maximum likelihood within -2 to 2. Fitted to the first 100,000 values, so give them in
-    random order.
+    The exponent p, from -2 to 2, makes the training split most alike a normal distribution (Box and Cox, J. R. Stat.
+    Soc. B 26, 1964, 211). Fitted to the first 100,000 values, so give them in random order.
     """
 
     kind = "box_cox"
@@ -187,12 +193,12 @@ class BoxCox(Transform):
         """Find unit and exponent."""
         sample = self._sample.numpy()
         del self._sample
-        if len(sample) < 2 or np.ptp(sample) == 0:
+        unit = float(np.median(sample)) if len(sample) else 1.0
+        logarithm = np.log(sample / unit)
+        if len(sample) < 2 or np.ptp(logarithm) == 0:
             msg = f"the transform box_cox needs at least two different values to fit to, got {len(sample)}"
             raise InputError(msg)
-        unit = float(np.median(sample))
-        scaled = sample / unit
-        best = minimize_scalar(lambda p: -float(boxcox_llf(p, scaled)), bounds=BOXCOX_EXPONENTS, method="bounded")
+        best = minimize_scalar(lambda p: -_log_likelihood(p, logarithm), bounds=BOXCOX_EXPONENTS, method="bounded")
         self.unit.fill_(unit)
         self.exponent.fill_(float(best.x))
 
@@ -214,6 +220,12 @@ class BoxCox(Transform):
 
 
 def _check_ends(low: float, high: float, error: type[HgcalError]) -> None:
-    if not 0 < low < high:
+    if not (0 < low < high and math.log(high) > math.log(low)):
         msg = f"a logarithmic range needs ends with 0 < low < high, got {low} and {high}"
         raise error(msg)
+
+
+def _log_likelihood(p: float, logarithm: F64) -> float:
+    """Return the logarithm of the largest likelihood for an exponent, up to a constant; `logarithm` [n] is ln x."""
+    transformed = np.expm1(p * logarithm) / p if p else logarithm
+    return float((p - 1) * logarithm.sum() - 0.5 * len(logarithm) * np.log(transformed.var()))

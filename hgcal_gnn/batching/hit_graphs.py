@@ -14,6 +14,7 @@ from hgcal_gnn.batching.induced import (
     edges_among_hits,
     gather_cells,
     measure_edges,
+    merge_edges,
     nearest_other_hits,
     write_edges,
 )
@@ -249,5 +250,5 @@ def add_links(edge_index: I64, edge_type: U8, n_found: I32, nearest: I32) -> tup
     links = np.unique(np.concatenate([isolated * n_hits + other, other * n_hits + isolated]))
     ends = np.stack(np.divmod(links, max(n_hits, 1)))
     n_found += np.bincount(ends[0], minlength=n_hits).astype(np.int32)
-    places = np.searchsorted(edge_index[0] * n_hits + edge_index[1], links)
-    return np.insert(edge_index, places, ends, axis=1), np.insert(edge_type, places, np.uint8(NEAREST))
+    merged: tuple[I64, U8] = merge_edges(edge_index, edge_type, ends, NEAREST)
+    return merged

@@ -126,18 +126,41 @@ def nearest_other_hits(positions: F32, offsets: I64, first: int, last: int, n_fo
     `nearest` [n_hits] is left as it is for hits with edges and where there is no other hit.
     """
     for shower in range(first, last):
-        start, stop = offsets[shower], offsets[shower + 1]
+        start, stop = np.uint64(offsets[shower]), np.uint64(offsets[shower + 1])
         for hit in range(start, stop):
             if n_found[hit]:
                 continue
+            x, y, z = np.float64(positions[hit, 0]), np.float64(positions[hit, 1]), np.float64(positions[hit, 2])
             smallest = np.inf
             for other in range(start, stop):
-                distance = 0.0
-                for axis in range(3):
-                    distance += (np.float64(positions[other, axis]) - np.float64(positions[hit, axis])) ** 2
+                distance = (positions[other, 2] - z) ** 2
+                if distance > smallest:  # most hits lie in layers further away
+                    continue
+                distance += (positions[other, 0] - x) ** 2 + (positions[other, 1] - y) ** 2
                 if distance < smallest and other != hit:
                     smallest = distance
                     nearest[hit] = other
+
+
+@njit(cache=True, nogil=True)
+def merge_edges(edge_index: I64, edge_type: U8, links: I64, kind: int) -> tuple[I64, U8]:
+    """Return edges [2, n_edges] and `links` [2, n_links] of type `kind` together; all sorted by (source, target)."""
+    n_edges, n_links = edge_index.shape[1], links.shape[1]
+    merged = np.empty((2, n_edges + n_links), dtype=np.int64)
+    types = np.empty(n_edges + n_links, dtype=np.uint8)
+    edge = link = 0
+    for k in range(n_edges + n_links):
+        is_link = edge == n_edges
+        if link < n_links and not is_link:
+            step = links[0, link] - edge_index[0, edge]
+            is_link = step < 0 or (step == 0 and links[1, link] < edge_index[1, edge])
+        if is_link:
+            merged[0, k], merged[1, k], types[k] = links[0, link], links[1, link], kind
+            link += 1
+        else:
+            merged[0, k], merged[1, k], types[k] = edge_index[0, edge], edge_index[1, edge], edge_type[edge]
+            edge += 1
+    return merged, types
 
 
 @njit(cache=True, nogil=True)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from hgcal_gnn.arrays import I32, I64
 
-MIN_HITS = 2048  # fewer per thread are not worth handing over
+MIN_HITS = 2048  # fewer in a part are not worth handing over
+PARTS_PER_THREAD = 2  # so that a thread the system holds up does not hold up the others
 Result = TypeVar("Result")
 
 
@@ -50,9 +51,10 @@ class Workers:
         return array
 
     def parts_of(self, offsets: I64) -> list[tuple[int, int]]:
-        """Share out showers (first, last) so that every thread gets about as many hits."""
+        """Share out showers (first, last) in parts of about as many hits."""
         n_hits = int(offsets[-1])
-        n_parts = max(1, min(self.n_threads, n_hits // MIN_HITS))
+        wanted = PARTS_PER_THREAD * self.n_threads if self.n_threads > 1 else 1
+        n_parts = max(1, min(wanted, n_hits // MIN_HITS))
         cuts = np.searchsorted(offsets, np.linspace(0, n_hits, n_parts + 1)[1:-1])
         bounds = [0, *cuts.tolist(), len(offsets) - 1]
         return list(pairwise(bounds))

@@ -84,6 +84,11 @@ def test_edges_of_a_row_of_three_and_a_hit_apart():
     np.testing.assert_array_equal(linked.edge_type, [INTRA, INTRA, INTRA, INTRA, NEAREST, NEAREST])
     np.testing.assert_array_equal(linked.edge_offsets, [0, 6, 6, 6])
 
+    # from cell 8 to 1 and to 3 it is equally far: the first hit is taken
+    columns = {"offsets": [0, 4], "cell": [0, 1, 3, 8], "energy": [1, 1, 1, 1], "incident_energy": [9]}
+    tied = HitGraphs(graph, link_isolated=True)(Showers.from_columns(columns))
+    np.testing.assert_array_equal(tied.edge_index, [[0, 0, 1, 1, 2, 3], [1, 2, 0, 3, 0, 1]])
+
 
 @settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 10**6), mean_hits=st.sampled_from([1.0, 2.0, 20.0]), n_threads=st.integers(1, 3))
@@ -174,7 +179,7 @@ def test_works_in_other_processes(method):
     expected = make(showers).edge_index.shape[1]
     context = multiprocessing.get_context(method)
     answer = context.Queue()
-    process = context.Process(target=_edges_in_child, args=(make, showers, answer))
+    process = context.Process(target=_edges_in_child, args=(make, showers, answer), daemon=True)
     process.start()
     assert answer.get(timeout=120) == expected
     process.join(timeout=60)
