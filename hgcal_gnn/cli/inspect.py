@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hgcal_gnn.cli import arguments as args
-from hgcal_gnn.errors import UsageError
+from hgcal_gnn.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hgcal_gnn.geometry.cells import CellTable
     from hgcal_gnn.geometry.graph import CellGraph
 
 GRAPH_SUFFIX = ".safetensors"
+SHOWER_SUFFIXES = (".arrow", ".h5", ".hdf5")  # .root may hold either: see `_examine`
 
 
 def register(app: typer.Typer) -> None:
@@ -24,18 +27,43 @@ def register(app: typer.Typer) -> None:
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(help="Geometry table or cell graph.")],
+    path: Annotated[Path, typer.Argument(help="Geometry table, cell graph or shower store (.arrow).")],
     as_json: args.AsJson = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw a layer into this picture (.png, .pdf, .svg).")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="Picture to draw (.png, .pdf, .svg): a layer; of a store its profiles, or the shower --event."
+        ),
+    ] = None,
     layer: Annotated[int | None, typer.Option(help="Layer to draw.")] = None,
     side: Annotated[int | None, typer.Option(help="Side to draw: 1, -1 or 0 (barrel).")] = None,
     window: Annotated[str | None, typer.Option(help="Part of the layer to draw [cm]: 0..40,100..140 (x, y).")] = None,
     column: args.Columns = None,
     length_unit: args.LengthUnit = "cm",
     tree: args.Tree = None,
+    event: Annotated[int | None, typer.Option(help="Shower of a store to look at, counted from 0.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Draw the shower --event to be turned in a browser (.html).")
+    ] = None,
+    reference: Annotated[Path | None, typer.Option(help="Shower store to compare the profiles with.")] = None,
+    graph: args.Graph = None,
+    detector: args.Detector = None,
     overwrite: args.Overwrite = False,
 ) -> None:
-    """Print cells and edges per subdetector, layer and type, and what looks wrong; draw a layer."""
+    """Print what a file holds and what looks wrong with it; draw a layer, profiles of showers or one shower.
+
+    Pictures of a store need the geometry it was made with: a built-in one is found by its name, for others give
+    --graph or --detector.
+    """
+    if path.suffix.lower() in SHOWER_SUFFIXES:
+        from hgcal_gnn.cli.showers_inspect import Request, inspect_store
+
+        request = Request(graph, detector, reference, event, plot, html, as_json=as_json, overwrite=overwrite)
+        _refuse(path, "a layer of a geometry", {"--layer": layer, "--side": side, "--window": window})
+        inspect_store(path, request)
+        return
+    given = {"--event": event, "--html": html, "--reference": reference, "--graph": graph, "--detector": detector}
+    _refuse(path, "a shower store (.arrow)", given)
     if plot is not None:
         from hgcal_gnn.files import check_writable
 
@@ -47,6 +75,14 @@ def inspect(
         _print(path, summary)
     if plot is not None:
         _draw(cells, plot, layer, side, window, overwrite=overwrite)
+
+
+def _refuse(path: Path, purpose: str, options: Mapping[str, object]) -> None:
+    """Refuse options that mean nothing for this kind of file."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        msg = f"{path}: {', '.join(given)} belongs to {purpose}"
+        raise UsageError(msg)
 
 
 def _examine(
@@ -64,7 +100,14 @@ def _examine(
     from hgcal_gnn.geometry.summary import summarise_cells
     from hgcal_gnn.geometry.tables import read_table
 
-    table = read_table(path, columns=columns, length_unit=length_unit, tree=tree, allow_lone_cells=True)
+    try:
+        table = read_table(path, columns=columns, length_unit=length_unit, tree=tree, allow_lone_cells=True)
+    except InputError:
+        if path.suffix.lower() == ".root":
+            from hgcal_gnn.cli.showers_inspect import refuse_root_showers
+
+            refuse_root_showers(path)
+        raise
     return table, summarise_cells(table)
 
 

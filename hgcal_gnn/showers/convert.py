@@ -13,7 +13,7 @@ from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.progress import progress_bar
 from hgcal_gnn.showers.convert_files import Source, expand_inputs, input_key, iterate_showers, kind_of, with_branches
 from hgcal_gnn.showers.convert_hdf5 import Hdf5Options, write_hdf5_showers
-from hgcal_gnn.showers.convert_jobs import Done, Work, in_processes, in_this_process, on_dask
+from hgcal_gnn.showers.convert_jobs import Work, in_processes, in_this_process, on_dask
 from hgcal_gnn.showers.convert_report import ConversionReport, FileReport
 from hgcal_gnn.showers.metadata import ShowerMetadata, common_metadata
 from hgcal_gnn.showers.root import RootOptions
@@ -23,9 +23,10 @@ from hgcal_gnn.showers.store import open_store
 from hgcal_gnn.showers.writer import ShowerWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from hgcal_gnn.geometry.cells import CellTable
+    from hgcal_gnn.showers.showers import Showers
 
 NAMED_FAILURES = 5  # files whose errors stand in the message; the report has all
 NAMED_SOURCES = 3  # input files named one by one in the store
@@ -124,26 +125,19 @@ def _write_parts(
     work = Work(writer.folder.resolve(), tuple(paths), tuple(writer.keys), source)
     pending = writer.unfinished
     reports = {number: _resumed(writer, number) for number in range(len(paths)) if number not in set(pending)}
-    if cluster is not None:
-        done = on_dask(work, pending, cluster)
-    elif jobs > 1 and len(pending) > 1:
-        done = in_processes(work, pending, min(jobs, len(pending)))
-    else:
-        done = in_this_process(work, pending)
-    reports |= _collect(done, len(paths), len(reports))
-    return ConversionReport(str(writer.path), [reports[number] for number in range(len(paths))])
-
-
-def _collect(done: Done, n_files: int, n_finished: int) -> dict[int, FileReport]:
-    """Gather the reports of files as they come, with a progress bar."""
-    reports = {}
-    with progress_bar("converting", total=n_files, unit="file", initial=n_finished) as bar:
+    with progress_bar("converting", total=len(paths), unit="file", initial=len(reports)) as bar:
+        if cluster is not None:
+            done = on_dask(work, pending, cluster)
+        elif jobs > 1 and len(pending) > 1:
+            done = in_processes(work, pending, min(jobs, len(pending)))
+        else:
+            done = in_this_process(work, pending, lambda events: bar.set_postfix_str(f"{events:,} events"))
         for number, report in done:
             reports[number] = report
             bar.update()
-            if report.status == "failed" and n_files > 1:
+            if report.status == "failed" and len(paths) > 1:
                 logger.warning("%s: failed; the others go on", report.path)  # the details come at the end
-    return reports
+    return ConversionReport(str(writer.path), [reports[number] for number in range(len(paths))])
 
 
 def _check_failures(report: ConversionReport, writer: ShowerWriter, *, skip_bad_files: bool) -> None:
@@ -173,15 +167,25 @@ def _to_one_file(
 ) -> ConversionReport:
     """Write all inputs into one ROOT or HDF5 file."""
     report = ConversionReport(str(output), [FileReport(path) for path in paths])
-    chunks = (showers for file in report.files for showers in iterate_showers(file.path, source, file))
-    if kind_of(output) == "root":
-        chosen = source.options.branches
-        names = "hgcal" if chosen is None or not chosen.write_tree else chosen
-        write_root(chunks, output, cells, branches=names, overwrite=overwrite)
-    else:
-        write_hdf5_showers(chunks, output, cells, source.hdf5, overwrite=overwrite)
+    with progress_bar("converting", unit="event") as bar:
+        chunks = _told(report, source, bar)
+        if kind_of(output) == "root":
+            chosen = source.options.branches
+            names = "hgcal" if chosen is None or not chosen.write_tree else chosen
+            write_root(chunks, output, cells, branches=names, overwrite=overwrite)
+        else:
+            write_hdf5_showers(chunks, output, cells, source.hdf5, overwrite=overwrite)
     report.complete = True
     return report
+
+
+def _told(report: ConversionReport, source: Source, bar: Any) -> Iterator[Showers]:
+    """Read all files, moving a progress bar on."""
+    for file in report.files:
+        before = bar.n
+        for showers in iterate_showers(file.path, source, file):
+            yield showers
+            bar.update(before + file.events - bar.n)
 
 
 def _resumed(writer: ShowerWriter, number: int) -> FileReport:

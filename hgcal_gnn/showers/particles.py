@@ -28,6 +28,19 @@ MASSES = MappingProxyType(
         2212: 0.9382720894,
     }
 )
+# numbering scheme of the Particle Data Group
+NAMES = MappingProxyType(
+    {
+        0: "unknown particle", 11: "electron", -11: "positron", 13: "muon", -13: "antimuon", 22: "photon", 111: "pi0",
+        130: "K0L", 211: "pi+", -211: "pi-", 310: "K0S", 321: "K+", -321: "K-", 2112: "neutron", -2112: "antineutron",
+        2212: "proton", -2212: "antiproton",
+    }
+)  # fmt: skip
+
+
+def particle_name(pdg_id: int) -> str:
+    """Return the name of a particle, "pdg id N" for those without one here."""
+    return NAMES.get(pdg_id, f"pdg id {pdg_id}")
 
 
 def masses_of(pdg_id: NDArray[np.integer], source: str = "showers") -> NDArray[np.float64]:
