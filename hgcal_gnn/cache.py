@@ -15,6 +15,6 @@ def cache_folder() -> Path:
 
 
 def kernel_cache_folder() -> Path:
-    """Return where numba keeps compiled kernels: beside the modules, or in NUMBA_CACHE_DIR."""
+    """Return where numba keeps compiled kernels: in __pycache__ folders below, or in NUMBA_CACHE_DIR."""
     override = os.environ.get("NUMBA_CACHE_DIR")
-    return Path(override) if override else Path(__file__).parent / "geometry" / "__pycache__"
+    return Path(override) if override else Path(__file__).parent

@@ -20,7 +20,7 @@ from hgcal_gnn.batching.induced import (
 )
 from hgcal_gnn.batching.workers import Workers
 from hgcal_gnn.errors import InputError
-from hgcal_gnn.geometry.csr import EDGE_TYPES
+from hgcal_gnn.geometry.neighbours.csr import EDGE_TYPES
 from hgcal_gnn.showers.ragged import offsets_of, segment_of
 
 if TYPE_CHECKING:
@@ -112,6 +112,11 @@ class HitGraphs:
         Table of another geometry the showers were made with, see `CellMatch`.
     n_threads
         None: as many as there are cores; each takes 4 bytes per cell of the graph.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Columns of `HitGraphBatch.x`.
 
     Raises
     ------

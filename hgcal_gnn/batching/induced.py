@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 if TYPE_CHECKING:
-    from hgcal_gnn.arrays import F32, I32, I64, U8
+    from hgcal_gnn.arrays import F32, F64, I32, I64, U8
 
 NO_HIT = -1
 
@@ -126,20 +126,34 @@ def nearest_other_hits(positions: F32, offsets: I64, first: int, last: int, n_fo
     `nearest` [n_hits] is left as it is for hits with edges and where there is no other hit.
     """
     for shower in range(first, last):
-        start, stop = np.uint64(offsets[shower]), np.uint64(offsets[shower + 1])
-        for hit in range(start, stop):
-            if n_found[hit]:
-                continue
-            x, y, z = np.float64(positions[hit, 0]), np.float64(positions[hit, 1]), np.float64(positions[hit, 2])
-            smallest = np.inf
-            for other in range(start, stop):
-                distance = (positions[other, 2] - z) ** 2
-                if distance > smallest:  # most hits lie in layers further away
-                    continue
-                distance += (positions[other, 0] - x) ** 2 + (positions[other, 1] - y) ** 2
-                if distance < smallest and other != hit:
-                    smallest = distance
-                    nearest[hit] = other
+        start = offsets[shower]
+        own = positions[start : offsets[shower + 1]].astype(np.float64)
+        along_z = np.argsort(own[:, 2])
+        for place in range(len(own)):
+            hit = along_z[place]
+            if n_found[start + hit] == 0:
+                other = _nearest(own, along_z, place)
+                if other != NO_HIT:
+                    nearest[start + hit] = start + other
+
+
+@njit(cache=True, nogil=True)
+def _nearest(points: F64, along_z: I64, place: int) -> int:
+    """Return the point nearest to ``along_z[place]``, looking up and down until z alone is too far away."""
+    point = points[along_z[place]]
+    smallest, nearest = np.inf, NO_HIT
+    for step in (1, -1):
+        k = place + step
+        while 0 <= k < len(points):
+            other = along_z[k]
+            away = points[other, 2] - point[2]
+            if away * away > smallest:
+                break
+            distance = away * away + (points[other, 0] - point[0]) ** 2 + (points[other, 1] - point[1]) ** 2
+            if distance < smallest or (distance == smallest and other < nearest):
+                smallest, nearest = distance, other
+            k += step
+    return nearest
 
 
 @njit(cache=True, nogil=True)

@@ -80,6 +80,11 @@ class RegionGraphs:
     showers_from
         Table of another geometry the showers were made with, see `CellMatch`.
 
+    Attributes
+    ----------
+    names : tuple of str
+        Last axis of `RegionBatch.x`.
+
     Raises
     ------
     UsageError

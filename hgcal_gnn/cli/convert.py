@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hgcal_gnn.geometry.graph import CellGraph
-    from hgcal_gnn.showers.branches import BranchMap
-    from hgcal_gnn.showers.convert_report import ConversionReport
+    from hgcal_gnn.showers.convert.report import ConversionReport
+    from hgcal_gnn.showers.root.branches import BranchMap
 
 
 class Particles(StrEnum):
@@ -103,7 +103,7 @@ def convert(
     store goes on with the same command.
     """
     from hgcal_gnn.files import check_writable
-    from hgcal_gnn.showers.convert_files import expand_inputs, kind_of
+    from hgcal_gnn.showers.convert.files import expand_inputs, kind_of
 
     check_writable(output, overwrite=overwrite)
     if report is not None:
@@ -112,8 +112,8 @@ def convert(
         msg = f"{output}: say how it is to be laid out: --layout calochallenge, hgcal, showerdata, ... (see --help)"
         raise UsageError(msg)
     paths = expand_inputs(inputs)
-    from hgcal_gnn.showers.convert_hdf5 import Hdf5Options
-    from hgcal_gnn.showers.input_rules import InputRules
+    from hgcal_gnn.showers.convert.hdf5_source import Hdf5Options
+    from hgcal_gnn.showers.convert.rules import InputRules
     from hgcal_gnn.showers.root import RootOptions
 
     rules = InputRules(
@@ -144,7 +144,7 @@ def convert(
 
 def branch_map(preset: str | None, branch: Sequence[str] | None, collection: Sequence[str] | None) -> BranchMap | None:
     """Return the branch map that the options describe; None: the presets are tried on the files."""
-    from hgcal_gnn.showers.branches import load_branch_map
+    from hgcal_gnn.showers.root.branches import load_branch_map
 
     if preset is None and not branch and not collection:
         return None
@@ -197,7 +197,7 @@ def _tell(found: ConversionReport, report: Path | None, *, as_json: bool, overwr
 def _geometry(graph: Path | None, detector: str | None, paths: Sequence[str]) -> CellGraph:
     """Load the geometry given, or the one that a store among the inputs was made with."""
     from hgcal_gnn.cli.showers_geometry import choose_graph
-    from hgcal_gnn.showers.convert_files import kind_of
+    from hgcal_gnn.showers.convert.files import kind_of
     from hgcal_gnn.showers.store import open_store
 
     stores = [path for path in paths if kind_of(path) == "arrow"]

@@ -95,7 +95,7 @@ def _threading_layer() -> str:
     import numpy as np
     from numba.np.ufunc.parallel import threading_layer
 
-    from hgcal_gnn.geometry.csr import sort_rows
+    from hgcal_gnn.geometry.neighbours.csr import sort_rows
 
     sort_rows(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.uint8))
     return str(threading_layer())

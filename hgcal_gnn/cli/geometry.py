@@ -193,7 +193,7 @@ def _clear_step() -> None:
 def _print_summary(graph: CellGraph) -> None:
     import numpy as np
 
-    from hgcal_gnn.geometry.csr import EDGE_TYPES
+    from hgcal_gnn.geometry.neighbours.csr import EDGE_TYPES
 
     count = np.bincount(graph.edge_type, minlength=len(EDGE_TYPES))
     edges = ", ".join(f"{number} {name}" for number, name in zip(count.tolist(), EDGE_TYPES, strict=True) if number)

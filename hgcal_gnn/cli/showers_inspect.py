@@ -89,7 +89,7 @@ def refuse_root_showers(path: Path) -> None:
     UsageError
         With the command that makes a store of them.
     """
-    from hgcal_gnn.showers.root_tree import detect_branches, open_root
+    from hgcal_gnn.showers.root.tree import detect_branches, open_root
 
     with suppress(InputError), open_root(str(path)) as file:
         found = detect_branches(file, str(path))

@@ -33,9 +33,9 @@ def geometry_from_hits(
     from hgcal_gnn.cli.convert import branch_map
     from hgcal_gnn.files import check_writable
     from hgcal_gnn.geometry.tables import write_table
-    from hgcal_gnn.showers.convert_files import expand_inputs
+    from hgcal_gnn.showers.convert.files import expand_inputs
     from hgcal_gnn.showers.root import RootOptions
-    from hgcal_gnn.showers.root_table import table_from_hits
+    from hgcal_gnn.showers.root.hit_table import table_from_hits
 
     check_writable(output, overwrite=overwrite)
     options = RootOptions(branches=branch_map(preset, branch, collection), tree=tree)

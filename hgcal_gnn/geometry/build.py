@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from hgcal_gnn.errors import UsageError
-from hgcal_gnn.geometry.border import BorderRule, border_edges, border_share
-from hgcal_gnn.geometry.boxes import box_pairs, find_boxes
-from hgcal_gnn.geometry.csr import BORDER, assemble
-from hgcal_gnn.geometry.edges import Pairs
-from hgcal_gnn.geometry.exported import neighbour_columns, read_exported
-from hgcal_gnn.geometry.gabriel import gabriel_pairs
 from hgcal_gnn.geometry.graph import CellGraph
-from hgcal_gnn.geometry.grid import build_grid, extent
-from hgcal_gnn.geometry.nearest import nearest_in
-from hgcal_gnn.geometry.pitch import cell_pitch
+from hgcal_gnn.geometry.neighbours.border import BorderRule, border_edges, border_share
+from hgcal_gnn.geometry.neighbours.boxes import box_pairs, find_boxes
+from hgcal_gnn.geometry.neighbours.csr import BORDER, assemble
+from hgcal_gnn.geometry.neighbours.edges import Pairs
+from hgcal_gnn.geometry.neighbours.exported import neighbour_columns, read_exported
+from hgcal_gnn.geometry.neighbours.gabriel import gabriel_pairs
+from hgcal_gnn.geometry.neighbours.grid import build_grid, extent
+from hgcal_gnn.geometry.neighbours.nearest import nearest_in
+from hgcal_gnn.geometry.neighbours.pitch import cell_pitch
+from hgcal_gnn.geometry.neighbours.touching import MAX_DISTANCE, touching_pairs
 from hgcal_gnn.geometry.stations import find_stations
-from hgcal_gnn.geometry.touching import MAX_DISTANCE, touching_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hgcal_gnn.arrays import F32, F64, I32, U8
     from hgcal_gnn.geometry.cells import CellTable
-    from hgcal_gnn.geometry.grid import CellGrid
+    from hgcal_gnn.geometry.neighbours.grid import CellGrid
     from hgcal_gnn.geometry.stations import Stations
 
 Contact = Literal["auto", "touching", "boxes", "gabriel"]

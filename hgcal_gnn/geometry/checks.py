@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from hgcal_gnn.geometry.cells import cells_sha256
-from hgcal_gnn.geometry.csr import INTRA, NEXT, PREVIOUS
 from hgcal_gnn.geometry.detid import decode_silicon
+from hgcal_gnn.geometry.neighbours.csr import INTRA, NEXT, PREVIOUS
 from hgcal_gnn.geometry.stations import find_stations
 from hgcal_gnn.geometry.surfaces import surfaces
 

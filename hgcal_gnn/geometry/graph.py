@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hgcal_gnn.errors import InputError, UsageError
-from hgcal_gnn.geometry.csr import BORDER, EDGE_TYPES, INTRA
+from hgcal_gnn.geometry.neighbours.csr import BORDER, EDGE_TYPES, INTRA
 from hgcal_gnn.geometry.subgraph import induced_edges, within_steps
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from hgcal_gnn.geometry.csr import BORDER, EDGE_TYPES, INTRA
+from hgcal_gnn.geometry.neighbours.csr import BORDER, EDGE_TYPES, INTRA
 from hgcal_gnn.geometry.surfaces import surfaces
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 
 from hgcal_gnn.geometry.cells import CellTable
 from hgcal_gnn.geometry.shapes import outlines
-from hgcal_gnn.geometry.sizes import rectangle_corners
+from hgcal_gnn.geometry.shapes.sizes import rectangle_corners
 from hgcal_gnn.geometry.stations import find_stations
 from hgcal_gnn.plotting.layer import WHOLE_CELLS, draw_layer
 from hgcal_gnn.plotting.selection import layer_rows, zoom_window

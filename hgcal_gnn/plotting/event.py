@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hgcal_gnn.geometry.polygons import polygon_area
+from hgcal_gnn.geometry.shapes.polygons import polygon_area
 from hgcal_gnn.plotting.event_frame import EventFrame, event_frame
 from hgcal_gnn.plotting.style import FAINT, INK, blank_figure, figure, tidy
 from hgcal_gnn.showers.particles import particle_name

@@ -8,7 +8,7 @@ import numpy as np
 
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.geometry.cells import CellTable
-from hgcal_gnn.geometry.csr import BORDER, INTRA
+from hgcal_gnn.geometry.neighbours.csr import BORDER, INTRA
 from hgcal_gnn.geometry.shapes import outlines, surface_coordinates
 from hgcal_gnn.plotting.rims import wafer_rims
 from hgcal_gnn.plotting.selection import edges_of, in_window, layer_rows, zoom_window

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hgcal_gnn.geometry.lattice import wafer_numbers
+from hgcal_gnn.geometry.shapes.lattice import wafer_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,7 @@ import numpy as np
 
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.geometry.cells import CellTable
-from hgcal_gnn.geometry.csr import BORDER
+from hgcal_gnn.geometry.neighbours.csr import BORDER
 from hgcal_gnn.geometry.shapes import outlines, surface_coordinates
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import numpy as np
 
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.files import atomic_path, check_writable
-from hgcal_gnn.showers.arrow_file import BatchWriter
 from hgcal_gnn.showers.metadata import ShowerMetadata, common_metadata
 from hgcal_gnn.showers.store import open_store
+from hgcal_gnn.showers.store.arrow_file import BatchWriter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hgcal_gnn.batching import workers
 from hgcal_gnn.batching.hit_graphs import NEAREST, HitGraphs
 from hgcal_gnn.errors import InputError, UsageError
-from hgcal_gnn.geometry.csr import BORDER, INTRA
+from hgcal_gnn.geometry.neighbours.csr import BORDER, INTRA
 from hgcal_gnn.showers.metadata import ShowerMetadata
 from hgcal_gnn.showers.showers import Showers
 from tests.batching.made import random_graph, random_showers

@@ -9,8 +9,8 @@ from scipy.sparse import coo_array
 from scipy.spatial import cKDTree
 from sklearn.neighbors import KDTree
 
-from hgcal_gnn.geometry.border import border_edges
-from hgcal_gnn.geometry.pitch import cell_pitch
+from hgcal_gnn.geometry.neighbours.border import border_edges
+from hgcal_gnn.geometry.neighbours.pitch import cell_pitch
 from hgcal_gnn.geometry.stations import find_stations
 from tests.geometry import reference
 

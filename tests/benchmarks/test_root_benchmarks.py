@@ -15,7 +15,7 @@ import pytest
 from hgcal_gnn.geometry.detectors import make_detector
 from hgcal_gnn.showers.cell_lookup import CellLookup, rows_by_search
 from hgcal_gnn.showers.convert import convert
-from hgcal_gnn.showers.root_hits import CellRows
+from hgcal_gnn.showers.root.hits import CellRows
 from hgcal_gnn.showers.store import open_store
 from tests.benchmarks import root_peers
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hgcal_gnn.errors import UsageError
-from hgcal_gnn.geometry.polygons import corner_distance, polygon_area, polygon_distance
+from hgcal_gnn.geometry.shapes.polygons import corner_distance, polygon_area, polygon_distance
 
 SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
 TRIANGLE = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.0, 2.0]])  # padded to four corners

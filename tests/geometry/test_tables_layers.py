@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hgcal_gnn.errors import InputError
-from hgcal_gnn.geometry.table_layers import count_through, unsigned_layers
 from hgcal_gnn.geometry.tables import read_table
+from hgcal_gnn.geometry.tables.layer_numbers import count_through, unsigned_layers
 
 from .table_files import saved
 

@@ -10,8 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from hgcal_gnn.errors import InputError, UsageError
-from hgcal_gnn.geometry.table_names import COLUMN_ALIASES, match_names, our_name
 from hgcal_gnn.geometry.tables import read_table
+from hgcal_gnn.geometry.tables.names import COLUMN_ALIASES, match_names, our_name
 
 from .table_files import HEADER, prism_csv, saved
 

@@ -9,8 +9,8 @@ from hgcal_gnn.errors import InputError
 from hgcal_gnn.geometry.cells import CellTable
 from hgcal_gnn.geometry.detectors import DETECTORS, make_detector
 from hgcal_gnn.geometry.tables import read_table, write_table
-from hgcal_gnn.geometry.unit_checks import check_units
-from hgcal_gnn.geometry.units import check_magnitude, to_cm
+from hgcal_gnn.geometry.tables.unit_checks import check_units
+from hgcal_gnn.geometry.tables.units import check_magnitude, to_cm
 
 from .table_files import HEADER, prism_csv, saved
 

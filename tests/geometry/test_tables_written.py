@@ -172,7 +172,7 @@ def test_error_without_a_number_becomes_an_output_error(tmp_path, monkeypatch):
         msg = "disk on fire"
         raise OSError(msg)
 
-    monkeypatch.setattr("hgcal_gnn.geometry.tables.write_parquet", fail)
+    monkeypatch.setattr("hgcal_gnn.geometry.tables.read_write.write_parquet", fail)
     table = read_table(saved(tmp_path / "source.csv", prism_csv()))
     with pytest.raises(OutputError, match=r"t.parquet: could not be written: disk on fire; nothing was left behind"):
         write_table(table, tmp_path / "t.parquet")

@@ -67,7 +67,7 @@ def test_equals_the_reference_on_distorted_lattices(seed, angle, shift):
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     points = (points @ turn.T + [shift, 0]).astype(np.float32).astype(np.float64)
     graph, _ = build_graph(cms_table(points))
-    from hgcal_gnn.geometry.pitch import cell_pitch
+    from hgcal_gnn.geometry.neighbours.pitch import cell_pitch
     from hgcal_gnn.geometry.stations import find_stations
 
     pitch = cell_pitch(graph.cells, find_stations(graph.cells)).astype(float)
@@ -130,7 +130,7 @@ def test_real_interior_cells_have_links_in_depth_and_the_graph_is_one_piece(wind
 
 
 def test_real_window_equals_the_reference(window_graph):
-    from hgcal_gnn.geometry.pitch import cell_pitch
+    from hgcal_gnn.geometry.neighbours.pitch import cell_pitch
     from hgcal_gnn.geometry.stations import find_stations
 
     cells = window_graph.cells

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 
 from hgcal_gnn.errors import InputError, OutputError, UsageError
-from hgcal_gnn.showers import convert_jobs
-from hgcal_gnn.showers.arrow_file import BatchWriter
 from hgcal_gnn.showers.convert import ConversionError, convert
-from hgcal_gnn.showers.convert_files import expand_inputs, kind_of
-from hgcal_gnn.showers.convert_report import FileReport
-from hgcal_gnn.showers.input_rules import InputRules
+from hgcal_gnn.showers.convert import jobs as convert_jobs
+from hgcal_gnn.showers.convert.files import expand_inputs, kind_of
+from hgcal_gnn.showers.convert.report import FileReport
+from hgcal_gnn.showers.convert.rules import InputRules
 from hgcal_gnn.showers.root import RootOptions, iterate_root
 from hgcal_gnn.showers.showers import Showers
 from hgcal_gnn.showers.store import open_store
+from hgcal_gnn.showers.store.arrow_file import BatchWriter
 from tests.showers.made_root import hgcal_branches, toy_cells, write_tree
 
 CELLS = toy_cells()
@@ -209,7 +209,7 @@ SLOW_RUN = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from hgcal_gnn.showers import convert_jobs
+from hgcal_gnn.showers.convert import jobs as convert_jobs
 from hgcal_gnn.showers.convert import convert
 from tests.showers.made_root import toy_cells
 iterate = convert_jobs.iterate_showers

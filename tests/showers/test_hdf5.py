@@ -13,9 +13,9 @@ from hgcal_gnn.errors import InputError, OutputError, UsageError
 from hgcal_gnn.geometry.cells import CellTable
 from hgcal_gnn.geometry.detectors import make_detector, voxel_map
 from hgcal_gnn.showers.hdf5 import find_layout, layout_named, read_hdf5, write_hdf5
-from hgcal_gnn.showers.hdf5_layouts import LAYOUTS
-from hgcal_gnn.showers.hdf5_slots import slot_map, slots_of_table
-from hgcal_gnn.showers.hdf5_voxels import read_voxels
+from hgcal_gnn.showers.hdf5.layouts import LAYOUTS
+from hgcal_gnn.showers.hdf5.slots import slot_map, slots_of_table
+from hgcal_gnn.showers.hdf5.voxels import read_voxels
 from hgcal_gnn.showers.metadata import ShowerMetadata
 from hgcal_gnn.showers.showers import Showers
 

@@ -9,12 +9,12 @@ import uproot
 
 from hgcal_gnn.errors import InputError
 from hgcal_gnn.geometry.detid import decode_scintillator, decode_silicon
-from hgcal_gnn.showers.branches import load_branch_map
 from hgcal_gnn.showers.convert import convert
-from hgcal_gnn.showers.convert_report import FileReport
+from hgcal_gnn.showers.convert.report import FileReport
 from hgcal_gnn.showers.root import RootOptions, iterate_root
-from hgcal_gnn.showers.root_encoding import parse_encoding
-from hgcal_gnn.showers.root_table import table_from_hits
+from hgcal_gnn.showers.root.branches import load_branch_map
+from hgcal_gnn.showers.root.encoding import parse_encoding
+from hgcal_gnn.showers.root.hit_table import table_from_hits
 from hgcal_gnn.showers.showers import Showers
 from hgcal_gnn.showers.store import open_store
 

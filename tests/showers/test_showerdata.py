@@ -7,7 +7,7 @@ import pytest
 from hgcal_gnn.errors import InputError
 from hgcal_gnn.geometry.cells import CellTable
 from hgcal_gnn.showers.hdf5 import find_layout
-from hgcal_gnn.showers.showerdata import LayerGrid, read_showerdata, write_showerdata
+from hgcal_gnn.showers.hdf5.showerdata import LayerGrid, read_showerdata, write_showerdata
 from hgcal_gnn.showers.showers import Showers
 
 N_SIDE, N_LAYERS, PITCH = 6, 3, 0.5  # cells of 5 mm, as in the ILD ECAL

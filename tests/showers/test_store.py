@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from made_showers import METADATA, N_CELLS, make_showers, showers
 
 from hgcal_gnn.errors import GeometryMismatchError, InputError, OutputError
-from hgcal_gnn.showers.arrow_file import BatchWriter
 from hgcal_gnn.showers.metadata import ShowerMetadata
 from hgcal_gnn.showers.showers import CHUNK, Showers
 from hgcal_gnn.showers.store import open_store, write_showers
+from hgcal_gnn.showers.store.arrow_file import BatchWriter
 
 SEVERAL_CHUNKS = 2 * CHUNK + 100
 

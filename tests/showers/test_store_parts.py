@@ -15,7 +15,7 @@ from made_showers import METADATA, make_showers
 from hgcal_gnn.errors import InputError, OutputError
 from hgcal_gnn.showers.showers import CHUNK, Showers
 from hgcal_gnn.showers.store import open_store, write_showers
-from hgcal_gnn.showers.writer import ShowerWriter, file_key, open_part
+from hgcal_gnn.showers.store.writer import ShowerWriter, file_key, open_part
 
 SIZES = (700, CHUNK + 10, 0, 300)
 KEYS = [f"input {number}" for number in range(len(SIZES))]
@@ -75,7 +75,7 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from made_showers import METADATA
-from hgcal_gnn.showers.writer import ShowerWriter
+from hgcal_gnn.showers.store.writer import ShowerWriter
 from test_store_parts import KEYS, SIZES, input_of
 writer = ShowerWriter(sys.argv[2], KEYS, METADATA)
 for number in range(len(SIZES)):

@@ -1,0 +1,1 @@
+"""Who is whose neighbour: pure functions from positions and sizes to pairs of rows, and on to compressed rows."""
