@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hgcal_gnn.geometry.graph import CellGraph
-    from hgcal_gnn.showers.convert.report import ConversionReport
+    from hgcal_gnn.showers.file_report import ConversionReport
     from hgcal_gnn.showers.root.branches import BranchMap
 
 
@@ -113,7 +113,7 @@ def convert(
         raise UsageError(msg)
     paths = expand_inputs(inputs)
     from hgcal_gnn.showers.convert.hdf5_source import Hdf5Options
-    from hgcal_gnn.showers.convert.rules import InputRules
+    from hgcal_gnn.showers.input_rules import InputRules
     from hgcal_gnn.showers.root import RootOptions
 
     rules = InputRules(

@@ -171,11 +171,14 @@ def _corners(cells: CellTable, rows: NDArray[np.int64]) -> Floats:
     """Return the outlines of cells in space, float64 [n, k, 3] in cm; NaN where nothing tells their size."""
     starts = np.append(cells.layer_starts, cells.n_cells)
     in_company = np.diff(starts)[np.searchsorted(starts, rows, side="right") - 1] > 1
+    unknown = np.full((len(rows), 4, 3), np.nan)
+    if not in_company.any():
+        return unknown
     wanted, place = np.unique(rows[in_company], return_inverse=True)
     try:
         flat = outlines(cells, wanted, cut=True).corners[place]
     except InputError:  # one of a kind in a layer of others
-        return np.full((len(rows), 4, 3), np.nan)
+        return unknown
     known = rows[in_company]
     space = np.concatenate(
         [flat, np.broadcast_to(cells.z[known, np.newaxis, np.newaxis], (*flat.shape[:2], 1))], axis=2

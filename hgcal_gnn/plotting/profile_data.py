@@ -156,6 +156,9 @@ def axis_distance(showers: Showers, cells: CellTable) -> Floats:
     aimed = np.isfinite(sum(direction))
     start = [np.where(known, given, middle) for given, middle in zip(vertex, centre, strict=True)]
     along = [np.where(aimed, given, guess) for given, guess in zip(direction, from_origin, strict=True)]
+    # of length 1 to double precision: what single precision leaves, times metres of flight, would show
+    norm = np.maximum(np.sqrt(sum(unit**2 for unit in along)), 1e-30)
+    along = [unit / norm for unit in along]
     shower = showers.shower
     step = [values - begin[shower] for values, begin in zip(position, start, strict=True)]
     projected = sum(values * unit[shower] for values, unit in zip(step, along, strict=True))

@@ -18,8 +18,8 @@ from hgcal_gnn.errors import InputError, OutputError, UsageError
 from hgcal_gnn.showers.convert import ConversionError, convert
 from hgcal_gnn.showers.convert import jobs as convert_jobs
 from hgcal_gnn.showers.convert.files import expand_inputs, kind_of
-from hgcal_gnn.showers.convert.report import FileReport
-from hgcal_gnn.showers.convert.rules import InputRules
+from hgcal_gnn.showers.file_report import FileReport
+from hgcal_gnn.showers.input_rules import InputRules
 from hgcal_gnn.showers.root import RootOptions, iterate_root
 from hgcal_gnn.showers.showers import Showers
 from hgcal_gnn.showers.store import open_store

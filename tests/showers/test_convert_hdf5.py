@@ -10,7 +10,7 @@ from hgcal_gnn.errors import UsageError
 from hgcal_gnn.geometry.detectors import make_detector, voxel_map
 from hgcal_gnn.showers.convert import ConversionError, convert
 from hgcal_gnn.showers.convert.hdf5_source import Hdf5Options, cell_of_voxel
-from hgcal_gnn.showers.convert.rules import InputRules
+from hgcal_gnn.showers.input_rules import InputRules
 from hgcal_gnn.showers.root import RootOptions
 from hgcal_gnn.showers.store import open_store
 from tests.showers.made_root import toy_cells

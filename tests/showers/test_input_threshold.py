@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hgcal_gnn.errors import InputError
-from hgcal_gnn.showers.convert.report import BELOW_THRESHOLD, EMPTY, SAME_CELL, FileReport
-from hgcal_gnn.showers.convert.rules import InputRules, apply_rules
+from hgcal_gnn.showers.file_report import BELOW_THRESHOLD, EMPTY, SAME_CELL, FileReport
+from hgcal_gnn.showers.input_rules import InputRules, apply_rules
 from hgcal_gnn.showers.showers import Showers
 
 

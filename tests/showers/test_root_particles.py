@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hgcal_gnn.errors import InputError
-from hgcal_gnn.showers.convert.report import FileReport
-from hgcal_gnn.showers.convert.rules import InputRules
+from hgcal_gnn.showers.file_report import FileReport
+from hgcal_gnn.showers.input_rules import InputRules
 from hgcal_gnn.showers.root import RootOptions, iterate_root
 from hgcal_gnn.showers.root.branches import load_branch_map
 from hgcal_gnn.showers.showers import Showers

@@ -8,7 +8,7 @@ import pytest
 import uproot
 
 from hgcal_gnn.errors import InputError, UsageError
-from hgcal_gnn.showers.convert.report import FileReport
+from hgcal_gnn.showers.file_report import FileReport
 from hgcal_gnn.showers.root import RootOptions, iterate_root
 from hgcal_gnn.showers.root.branches import PRESETS, load_branch_map
 from hgcal_gnn.showers.showers import Showers
@@ -115,7 +115,7 @@ def test_times_not_measured_are_nan_and_can_be_left_out(tmp_path):
 
 def test_deposits_of_one_cell_are_added_on_request(tmp_path):
     path = write_tree(tmp_path / "a.root", hgcal_branches(CELLS, rows=[[5, 3, 5]]))
-    from hgcal_gnn.showers.convert.rules import InputRules
+    from hgcal_gnn.showers.input_rules import InputRules
 
     report = FileReport("")
     merged = read(path, report, rules=InputRules(merge=True))

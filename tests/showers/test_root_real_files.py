@@ -10,7 +10,7 @@ import uproot
 from hgcal_gnn.errors import InputError
 from hgcal_gnn.geometry.detid import decode_scintillator, decode_silicon
 from hgcal_gnn.showers.convert import convert
-from hgcal_gnn.showers.convert.report import FileReport
+from hgcal_gnn.showers.file_report import FileReport
 from hgcal_gnn.showers.root import RootOptions, iterate_root
 from hgcal_gnn.showers.root.branches import load_branch_map
 from hgcal_gnn.showers.root.encoding import parse_encoding

@@ -8,7 +8,7 @@ import uproot
 from hypothesis import HealthCheck, given, settings
 
 from hgcal_gnn.errors import GeometryMismatchError, OutputError, UsageError
-from hgcal_gnn.showers.convert.rules import InputRules
+from hgcal_gnn.showers.input_rules import InputRules
 from hgcal_gnn.showers.root import RootOptions, iterate_root
 from hgcal_gnn.showers.root.branches import load_branch_map
 from hgcal_gnn.showers.root.write import write_root

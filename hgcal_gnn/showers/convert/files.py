@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.files import check_readable
 from hgcal_gnn.showers.convert.hdf5_source import read_showers
-from hgcal_gnn.showers.convert.rules import apply_rules
+from hgcal_gnn.showers.input_rules import apply_rules
 from hgcal_gnn.showers.root import RootOptions, iterate_root
 from hgcal_gnn.showers.root.tree import detect_branches, open_root
 from hgcal_gnn.showers.store import open_store
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hgcal_gnn.geometry.cells import CellTable
     from hgcal_gnn.showers.convert.hdf5_source import Hdf5Options
-    from hgcal_gnn.showers.convert.report import FileReport
+    from hgcal_gnn.showers.file_report import FileReport
     from hgcal_gnn.showers.metadata import ShowerMetadata
     from hgcal_gnn.showers.root.hits import CellRows
     from hgcal_gnn.showers.showers import Showers

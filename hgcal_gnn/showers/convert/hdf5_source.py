@@ -11,10 +11,10 @@ import numpy as np
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.geometry.detectors import DETECTORS, voxel_map
 from hgcal_gnn.showers.cell_lookup import CellLookup
-from hgcal_gnn.showers.convert.rules import InputRules, apply_rules
 from hgcal_gnn.showers.hdf5 import SHOWERDATA, find_layout, read_hdf5, write_hdf5
 from hgcal_gnn.showers.hdf5.showerdata import LayerGrid, read_showerdata, write_showerdata
 from hgcal_gnn.showers.hdf5.slots import slots_of_table
+from hgcal_gnn.showers.input_rules import InputRules, apply_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hgcal_gnn.geometry.cells import CellTable
-    from hgcal_gnn.showers.convert.report import FileReport
+    from hgcal_gnn.showers.file_report import FileReport
     from hgcal_gnn.showers.metadata import ShowerMetadata
     from hgcal_gnn.showers.showers import Showers
 

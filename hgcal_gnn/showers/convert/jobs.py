@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hgcal_gnn.errors import HgcalError, InputError, UsageError
 from hgcal_gnn.showers.convert.files import iterate_showers
-from hgcal_gnn.showers.convert.report import FileReport
+from hgcal_gnn.showers.file_report import FileReport
 from hgcal_gnn.showers.store.writer import open_part
 
 if TYPE_CHECKING:

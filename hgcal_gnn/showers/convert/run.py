@@ -14,7 +14,7 @@ from hgcal_gnn.progress import progress_bar
 from hgcal_gnn.showers.convert.files import Source, expand_inputs, input_key, iterate_showers, kind_of, with_branches
 from hgcal_gnn.showers.convert.hdf5_source import Hdf5Options, write_hdf5_showers
 from hgcal_gnn.showers.convert.jobs import Work, in_processes, in_this_process, on_dask
-from hgcal_gnn.showers.convert.report import ConversionReport, FileReport
+from hgcal_gnn.showers.file_report import ConversionReport, FileReport
 from hgcal_gnn.showers.metadata import ShowerMetadata, common_metadata
 from hgcal_gnn.showers.root import RootOptions
 from hgcal_gnn.showers.root.hits import CellRows

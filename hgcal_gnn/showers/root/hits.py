@@ -9,8 +9,8 @@ import numpy as np
 
 from hgcal_gnn.showers.cell_lookup import CellLookup
 from hgcal_gnn.showers.columns import COLUMNS
-from hgcal_gnn.showers.convert.report import OTHER_SIDE, UNKNOWN_CELL, FileReport, finite_sum
-from hgcal_gnn.showers.convert.rules import InputRules, apply_rules, judge_hits
+from hgcal_gnn.showers.file_report import OTHER_SIDE, UNKNOWN_CELL, FileReport, finite_sum
+from hgcal_gnn.showers.input_rules import InputRules, apply_rules, judge_hits
 from hgcal_gnn.showers.root.particles import INCIDENT
 from hgcal_gnn.showers.showers import Showers
 from hgcal_gnn.showers.unknown_cells import added_unknown, cee_layers_of, count_unknown, describe_unknown

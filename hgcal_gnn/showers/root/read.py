@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hgcal_gnn.errors import InputError
-from hgcal_gnn.showers.convert.report import SEVERAL_PARTICLES, UNKNOWN_CELL, FileReport, Finding
-from hgcal_gnn.showers.convert.rules import InputRules
+from hgcal_gnn.showers.file_report import SEVERAL_PARTICLES, UNKNOWN_CELL, FileReport, Finding
+from hgcal_gnn.showers.input_rules import InputRules
 from hgcal_gnn.showers.metadata import ShowerMetadata
 from hgcal_gnn.showers.root.arrays import ragged
 from hgcal_gnn.showers.root.hits import CellRows, EventHits, build_showers

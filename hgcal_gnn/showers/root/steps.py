@@ -9,7 +9,7 @@ import numpy as np
 from hgcal_gnn.errors import InputError
 from hgcal_gnn.showers.checks import first
 from hgcal_gnn.showers.columns import COLUMNS
-from hgcal_gnn.showers.convert.report import PADDING
+from hgcal_gnn.showers.file_report import PADDING
 from hgcal_gnn.showers.ragged import copy_segments, offsets_of
 from hgcal_gnn.showers.root.arrays import Ragged, join, ragged
 from hgcal_gnn.showers.root.branches import ENERGY_IN_GEV, TIME_IN_NS
@@ -18,7 +18,7 @@ from hgcal_gnn.showers.root.hits import EventHits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hgcal_gnn.showers.convert.report import FileReport
+    from hgcal_gnn.showers.file_report import FileReport
     from hgcal_gnn.showers.root.branches import BranchMap
     from hgcal_gnn.showers.root.tree import TreeBranches
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hgcal_gnn.errors import InputError
 from hgcal_gnn.showers.checks import first
-from hgcal_gnn.showers.convert.report import (
+from hgcal_gnn.showers.file_report import (
     BELOW_THRESHOLD,
     EMPTY,
     NEGATIVE,
@@ -23,7 +23,7 @@ from hgcal_gnn.showers.convert.report import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hgcal_gnn.showers.convert.report import FileReport
+    from hgcal_gnn.showers.file_report import FileReport
     from hgcal_gnn.showers.showers import Showers
 
 DONE = {"keep": "kept", "drop": "dropped", "refuse": "refused"}
