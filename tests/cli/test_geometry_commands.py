@@ -245,6 +245,9 @@ def test_quickstart_in_an_empty_folder(run, tmp_path):
     outcome = run("quickstart")
     assert outcome.code == 0, outcome.err
     names = {file.name for file in (tmp_path / "quickstart").iterdir()}
-    assert names == {"hgcal_sector.parquet", "graph.safetensors", "detector.png", "layer_38.png"}
+    assert names == {
+        "hgcal_sector.parquet", "graph.safetensors", "detector.png", "layer_38.png", "photons.arrow", "profiles.png",
+        "shower.png",
+    }  # fmt: skip
     assert "nothing looks wrong" in outcome.out
     assert run("quickstart").code == 1  # nothing is overwritten
