@@ -132,3 +132,42 @@ def test_files_that_contradict_themselves(tmp_path, grid, name, value, message):
     rewrite(path, name, value)
     with pytest.raises(InputError, match=message):
         together(read_showerdata(path, grid))
+
+
+def test_both_endcaps_share_layers_but_not_cells(tmp_path):
+    one = cells()
+    both = CellTable.from_columns(
+        {
+            "cell_id": np.concatenate([one.cell_id, one.cell_id + 1000]),
+            **{name: np.tile(getattr(one, name), 2) for name in ("layer", "x", "y")},
+            "z": np.concatenate([one.z, -one.z]),
+        }
+    )
+    backward = np.flatnonzero(both.z < 0)[[3, 40]]
+    forward = np.flatnonzero(both.z > 0)[[3, 40]]
+    columns = {
+        "offsets": [0, 2, 4],
+        "cell": np.concatenate([backward, forward]),
+        "energy": np.full(4, 0.5),
+        "incident_energy": [1.0, 1.0],
+        "pdg_id": [22, 22],
+        **{"direction_x": [0.0, 0], "direction_y": [0.0, 0], "direction_z": [-1.0, 1]},
+    }
+    made = Showers.from_columns(columns, n_cells=both.n_cells)
+    write_showerdata([made], tmp_path / "both.h5", LayerGrid(both))
+    back = together(read_showerdata(tmp_path / "both.h5", LayerGrid(both)))
+    assert back.cell.tolist() == made.cell.tolist()
+
+
+def test_a_barrel_is_laid_flat(tmp_path):
+    """Depth is along x; the points of a file lie across it, in y and z."""
+    one = cells()
+    columns = {"cell_id": one.cell_id, "layer": one.layer, "x": one.z, "y": one.y, "z": one.x - 10}
+    barrel = CellTable.from_columns(columns | {"z_side": np.zeros(one.n_cells, int)})
+    made = made_showers(time=False)
+    write_showerdata([made], tmp_path / "barrel.h5", LayerGrid(barrel))
+    with h5py.File(tmp_path / "barrel.h5") as file:
+        x, y = file["showers"][0][:2]
+    np.testing.assert_allclose([x, y], [10 * barrel.y[made.cell[0]], 10 * barrel.z[made.cell[0]]], atol=1e-4)
+    back = together(read_showerdata(tmp_path / "barrel.h5", LayerGrid(barrel)))
+    np.testing.assert_array_equal(back.cell, made.cell)

@@ -9,6 +9,7 @@ layer counted from 0, energies are in GeV (showerdata 0.7.0: core.py, observable
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -41,6 +42,10 @@ FORMAT = "0.7.0"  # version of showerdata whose files these are
 class LayerGrid:
     """Cells of a geometry by layer, to find the cell under a point.
 
+    x and y of a file are those of the cells in an endcap; in a barrel x is measured along its surface, from the
+    middle of the table, and y along z. The layers of a file are those of one endcap: of a table with two, showers
+    fly into the one their direction points to.
+
     Parameters
     ----------
     table
@@ -50,25 +55,59 @@ class LayerGrid:
     """
 
     def __init__(self, table: CellTable, *, origin_x: float = 0.0, origin_y: float = 0.0) -> None:
-        self.x, self.y = table.x - origin_x, table.y - origin_y
+        x, y = (table.x, table.y) if table.z_side.any() else _along_barrel(table)
+        self.x, self.y = x - origin_x, y - origin_y
         self.layer = table.layer.astype(np.int64) - 1
-        # layers lie farther apart than any distance inside one, so that one tree serves all
-        self._gap = 4 * float(np.hypot(np.ptp(self.x), np.ptp(self.y))) + 1.0
-        centres = np.stack([self.x, self.y, self.layer * self._gap], axis=1)
-        self._tree = cKDTree(centres)
-        to_neighbour = np.asarray(self._tree.query(centres, k=[2])[0])[:, 0]
-        self._reach = REACH * np.minimum(to_neighbour, self._gap / 2)
+        self.has_two_sides = bool((table.z_side > 0).any() and (table.z_side < 0).any())
+        self._plane = _plane(self.layer, table.z_side < 0) if self.has_two_sides else self.layer
 
     def cells(
-        self, x: NDArray[np.floating], y: NDArray[np.floating], layer: NDArray[np.integer]
+        self,
+        x: NDArray[np.floating],
+        y: NDArray[np.floating],
+        layer: NDArray[np.integer],
+        backward: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the row of the nearest cell in the layer and whether the point lies inside it, [n_points].
 
-        Inside means: not farther from its centre than `REACH` times the distance to the next centre.
+        Inside means: not farther from its centre than `REACH` times the distance to the next centre. `backward` marks
+        points in the endcap at negative z, if the table has both.
         """
-        distance, row = self._tree.query(np.stack([x, y, layer * self._gap], axis=1))
+        plane = _plane(layer, backward) if self.has_two_sides and backward is not None else layer
+        distance, row = self._tree.query(np.stack([x, y, plane * self._gap], axis=1))
         row = np.asarray(row, dtype=np.int64)
         return row, np.asarray(distance <= self._reach[row])
+
+    @cached_property
+    def _gap(self) -> float:
+        """Distance at which layers are put: farther than any inside one, so that one tree serves all [cm]."""
+        return 4 * float(np.hypot(np.ptp(self.x), np.ptp(self.y))) + 1.0
+
+    @cached_property
+    def _centres(self) -> NDArray[np.float64]:
+        return np.stack([self.x, self.y, self._plane * self._gap], axis=1)
+
+    @cached_property
+    def _tree(self) -> cKDTree[Any]:
+        return cKDTree(self._centres)
+
+    @cached_property
+    def _reach(self) -> NDArray[np.float64]:
+        to_neighbour = np.asarray(self._tree.query(self._centres, k=[2])[0], dtype=np.float64)[:, 0]
+        reach: NDArray[np.float64] = REACH * np.minimum(to_neighbour, self._gap / 2)
+        return reach
+
+
+def _plane(layer: NDArray[np.integer], backward: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return 0, 1, ... for the layers of one endcap, -2, -3, ... for the other: a layer too many is in neither."""
+    return np.where(backward, -2 - layer, layer).astype(np.int64)
+
+
+def _along_barrel(table: CellTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return tangential position, from the middle of the table, and z [cm]."""
+    x, y = table.x.astype(np.float64), table.y.astype(np.float64)
+    middle = np.arctan2(y.mean(), x.mean())
+    return y * np.cos(middle) - x * np.sin(middle), table.z.astype(np.float64)
 
 
 def read_showerdata(
@@ -110,7 +149,8 @@ def read_showerdata(
             with reading(path):
                 block = {name: values[start : start + ROWS] for name, values in data.items()}
             columns = _points_of(block, width, source)
-            columns = _cells_of(columns, grid, source, drop=invalid == "drop")
+            backward = np.repeat(block["directions"][:, 2] < 0, np.diff(columns["offsets"]))
+            columns = _cells_of(columns, grid, backward, source, drop=invalid == "drop")
             columns |= _incident_of(block, start)
             yield Showers.from_columns(columns, metadata=metadata, source=source, invalid=invalid).merged()
 
@@ -170,10 +210,12 @@ def _points_of(block: Mapping[str, Any], width: int, source: str) -> dict[str, N
     return {"offsets": offsets_of(stated), **{name: values[:, i] for i, name in enumerate(names)}}
 
 
-def _cells_of(points: dict[str, NDArray[Any]], grid: LayerGrid, source: str, *, drop: bool) -> dict[str, NDArray[Any]]:
+def _cells_of(
+    points: dict[str, NDArray[Any]], grid: LayerGrid, backward: NDArray[np.bool_], source: str, *, drop: bool
+) -> dict[str, NDArray[Any]]:
     """Replace positions by cells."""
     layer = np.rint(points.pop("layer")).astype(np.int64)
-    cell, inside = grid.cells(points.pop("x") * MM, points.pop("y") * MM, layer)
+    cell, inside = grid.cells(points.pop("x") * MM, points.pop("y") * MM, layer, backward)
     if not inside.all():
         summary = f"{source}: {int((~inside).sum())} of {len(inside)} points lie in no cell of the geometry"
         if not drop:
