@@ -48,12 +48,21 @@ def _find_nearest(grid: CellGrid, number: I32, target: I32, scale: F64, cell_id:
             s = target[number[i]]
             if s >= 0:
                 # The angle is kept from barrel to barrel, so r phi grows with the radius.
-                nearest[i] = _search(grid, s, grid.a[slot], grid.b[slot] * scale[number[i]], cell_id)
+                a, b = grid.a[slot], grid.b[slot] * scale[number[i]]
+                row, best, distance = _search(grid, s, a, b, cell_id, np.inf)
+                if distance > best + TIE:
+                    # The winner was equal to a cell that was equal to the nearest, not to the nearest itself.
+                    row, best, distance = _search(grid, s, a, b, cell_id, best)
+                nearest[i] = row
 
 
 @njit(cache=True, inline="always")
-def _search(grid: CellGrid, s: int, a: float, b: float, cell_id: U64) -> int:
-    """Look through rings of bins around (a, b) until no unseen bin can hold a nearer cell."""
+def _search(grid: CellGrid, s: int, a: float, b: float, cell_id: U64, best: float) -> tuple[int, float, float]:
+    """Look through rings of bins around (a, b) until no unseen bin can hold a nearer cell.
+
+    Returns the row with the smallest id among equals, the smallest distance, and the distance of that row;
+    `best` is the smallest distance, if known already.
+    """
     n_a, n_b = grid.n_a[s], grid.n_b[s]
     width_a, width_b = grid.width_a[s], grid.width_b[s]
     turn = width_b * n_b
@@ -64,7 +73,7 @@ def _search(grid: CellGrid, s: int, a: float, b: float, cell_id: U64) -> int:
     if not wraps:
         ib = min(max(ib, 0), n_b - 1)
     rings_b = n_b // 2 if wraps else n_b
-    best, best_row, limit = np.inf, -1, np.inf
+    best_row, row_distance, limit = -1, np.inf, (best + TIE) * (best + TIE)
     for ring in range(max(n_a, rings_b) + 1):
         # Bins of this ring are at least this far away, whether the point is inside the grid or not.
         inner_a = min(a - grid.origin_a[s] - (ia - ring + 1) * width_a, (ia + ring) * width_a - (a - grid.origin_a[s]))
@@ -91,7 +100,7 @@ def _search(grid: CellGrid, s: int, a: float, b: float, cell_id: U64) -> int:
                     distance = np.sqrt(square)
                     row = grid.row[other]
                     if best_row < 0 or distance < best - TIE or cell_id[row] < cell_id[best_row]:
-                        best_row = row
+                        best_row, row_distance = row, distance
                     best = min(best, distance)
                     limit = (best + TIE) * (best + TIE)
-    return best_row
+    return best_row, best, row_distance
