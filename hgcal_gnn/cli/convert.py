@@ -66,7 +66,7 @@ def convert(
     particles: Annotated[
         Particles, typer.Option(help="Several incident particles in an event; by-side: one shower per endcap.")
     ] = Particles.one,
-    threshold: Annotated[float, typer.Option(help="Leave out hits below this energy [GeV].")] = 0.0,
+    threshold: Annotated[float, typer.Option(min=0.0, help="Leave out hits below this energy [GeV].")] = 0.0,
     merge_hits: Annotated[bool, typer.Option("--merge-hits", help="Add up deposits of one event in one cell.")] = False,
     unknown_cells: Annotated[Unknown, typer.Option(help="Hits in cells the geometry lacks.")] = Unknown.refuse,
     not_finite: Annotated[Rule, typer.Option(help="Hits with NaN or infinite energy.")] = Rule.refuse,
@@ -85,8 +85,10 @@ def convert(
     origin: Annotated[
         str, typer.Option(help="Where x = y = 0 of showerdata files lies in the geometry [cm]: x,y.")
     ] = "0,0",
-    jobs: Annotated[int, typer.Option("-j", "--jobs", help="Files to convert at a time, each in a process.")] = 1,
-    threads: Annotated[int, typer.Option(help="Threads for decompression per process; 0: up to 4.")] = 0,
+    jobs: Annotated[
+        int, typer.Option("-j", "--jobs", min=1, help="Files to convert at a time, each in a process.")
+    ] = 1,
+    threads: Annotated[int, typer.Option(min=0, help="Threads for decompression per process; 0: up to 4.")] = 0,
     scheduler: Annotated[
         str | None, typer.Option(help="Convert on a Dask cluster: address of its scheduler, tcp://host:8786.")
     ] = None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +17,8 @@ from hgcal_gnn.errors import UsageError
 if TYPE_CHECKING:
     from hgcal_gnn.simulation.beam import Beam
     from hgcal_gnn.simulation.material import MaterialProfile
+
+MANY = 0.1  # share of showers without hits that is worth a warning
 
 
 class Particle(StrEnum):
@@ -38,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 def simulate(
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write: .arrow (store) or .root.")],
-    number: Annotated[int, typer.Option("-n", "--number", help="How many showers.")],
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many showers.")],
     detector: args.Detector = None,
     graph: args.Graph = None,
     material: Annotated[
@@ -50,7 +54,10 @@ def simulate(
         str | None, typer.Option(help="Total energy [GeV]: 50 | 5,50,500 | 10..100 (flat) | log:1..1000. Default: 50.")
     ] = None,
     pt: Annotated[str | None, typer.Option(help="Instead of --energy: transverse momentum [GeV], same forms.")] = None,
-    eta: Annotated[str, typer.Option(help="Pseudorapidity: 2.0 or 1.6..2.9 (flat).")] = "2.0",
+    eta: Annotated[
+        str | None,
+        typer.Option(help="Pseudorapidity: 2.0 or 1.6..2.9 (flat). Default: 2.0; small detectors: at their middle."),
+    ] = None,
     phi: Annotated[str | None, typer.Option(help="Azimuth [rad]: 1.57 or 0..1.05 (flat). Default: all around.")] = None,
     direction: Annotated[
         str | None, typer.Option(help="Instead of --eta and --phi: a vector, 1,0,0 into a barrel, 0,0,1 along z.")
@@ -58,28 +65,28 @@ def simulate(
     vertex: Annotated[str, typer.Option(help="Where the particles start [cm]: x,y,z.")] = "0,0,0",
     vertex_sigma: Annotated[str, typer.Option(help="Gaussian smearing of the vertex [cm]: x,y,z.")] = "0,0,0",
     seed: Annotated[int, typer.Option(help="Same command and seed, same file.")] = 0,
-    threads: Annotated[int | None, typer.Option(help="Threads. Default: all processors.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads. Default: all processors.")] = None,
     overwrite: args.Overwrite = False,
 ) -> None:
     """Simulate showers of single particles. An interrupted simulation into a store goes on with the same command."""
     from hgcal_gnn.files import check_writable
 
     check_writable(output, overwrite=overwrite)
-    if threads is not None and threads < 1:
-        msg = f"--threads {threads}: needs to be at least 1"
-        raise UsageError(msg)
     beam = _beam(particle, energy, pt, eta, phi, direction, vertex, vertex_sigma)
+    is_aimed = eta is not None or phi is not None or direction is not None
     from hgcal_gnn.cli.compiling import compile_note
     from hgcal_gnn.cli.showers_geometry import choose_graph
     from hgcal_gnn.cli.showers_interrupt import resumable
     from hgcal_gnn.progress import progress_bar
-    from hgcal_gnn.simulation.sample import write_sample
+    from hgcal_gnn.simulation.sample import aim, check_output, write_sample
 
+    check_output(output)
     cells = choose_graph(graph, detector).cells
+    beam = beam if is_aimed else replace(beam, direction=aim(cells))
     known = _material(material, cells.detector)
     started = time.perf_counter()
     with compile_note(), resumable(output), progress_bar("simulating", total=number, unit="shower") as bar:
-        resumed = write_sample(
+        found = write_sample(
             cells,
             beam,
             number,
@@ -91,17 +98,20 @@ def simulate(
             progress=lambda done: bar.update(done - bar.n),
         )
     spectrum = f"{energy or 50} GeV" if pt is None else f"pT {pt} GeV"
-    earlier = f" ({resumed} from an earlier run)" if resumed else ""
+    earlier = f" ({found.resumed} from an earlier run)" if found.resumed else ""
     seconds = time.perf_counter() - started
     print(f"{output}: {number} {particle} showers of {spectrum} in {cells.detector}, seed {seed}{earlier}")
     print(f"written in {seconds:.1f} s, cells_sha256 {cells.sha256[:12]}")
+    if found.empty > MANY * number:
+        advice = "does the beam point at the detector? (--eta, --phi, --direction, --vertex)"
+        print(f"warning: {found.empty} of {number} showers left no hit: {advice}", file=sys.stderr)
 
 
 def _beam(
     particle: Particle,
     energy: str | None,
     pt: str | None,
-    eta: str,
+    eta: str | None,
     phi: str | None,
     direction: str | None,
     vertex: str,
@@ -113,11 +123,14 @@ def _beam(
         raise UsageError(msg)
     from hgcal_gnn.simulation.beam import Beam, parse_spectrum
 
-    optional = {"phi": args.parse_interval(phi, "--phi"), "direction": args.parse_vector(direction, "--direction")}
+    optional = {
+        "eta": args.parse_interval(eta, "--eta"),
+        "phi": args.parse_interval(phi, "--phi"),
+        "direction": args.parse_vector(direction, "--direction"),
+    }
     return Beam(
         particle=particle.value,
         spectrum=parse_spectrum(energy or "50") if pt is None else parse_spectrum(pt, "pt"),
-        eta=args.parse_interval(eta, "--eta") or 0.0,
         vertex=args.parse_vector(vertex, "--vertex") or (0.0, 0.0, 0.0),
         vertex_sigma=args.parse_vector(vertex_sigma, "--vertex-sigma") or (0.0, 0.0, 0.0),
         **{name: value for name, value in optional.items() if value is not None},  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,23 @@ if TYPE_CHECKING:
 
 PART = 4096  # showers that are lost at most when the program is killed
 STEP = 1024  # showers between two signs of progress: enough blocks for 8 threads
+MIDDLE = 0.07  # share of the front that may lack cells in its middle: an endcap has its hole there
 SPREAD = 8.0  # standard deviations of the vertex that are counted on
+
+
+class SampleReport(NamedTuple):
+    """What `write_sample` did.
+
+    Attributes
+    ----------
+    resumed
+        Showers taken over from an earlier, interrupted call.
+    empty
+        Of the others, those that left no hit.
+    """
+
+    resumed: int
+    empty: int
 
 
 def write_sample(
@@ -41,7 +57,7 @@ def write_sample(
     threads: int | None = None,
     overwrite: bool = False,
     progress: Callable[[int], Any] | None = None,
-) -> int:
+) -> SampleReport:
     """Simulate showers into a store (.arrow) or a ROOT file.
 
     A store is written in parts of 4,096 showers: the same call later goes on where an interrupted one stopped.
@@ -62,11 +78,6 @@ def write_sample(
     progress
         Called with the number of showers done after each step.
 
-    Returns
-    -------
-    int
-        Showers taken over from an earlier, interrupted call.
-
     Raises
     ------
     UsageError
@@ -74,29 +85,53 @@ def write_sample(
     OutputError
         If the output exists (unless `overwrite`) or cannot be written.
     """
+    check_output(output)
     if n < 1:
         msg = f"the number of showers must be at least 1, got {n}"
         raise UsageError(msg)
     material = material or load_material(cells.detector)
     metadata = _metadata(cells, beam, seed, material)
     told = progress or (lambda _: None)
+    empty = 0
 
     def chunks(begin: int) -> Iterator[Showers]:
+        nonlocal empty
         rows = needed_rows(cells, beam)
         some = cells.select(rows)
         options = {"seed": seed, "material": material, "threads": threads, "chunk": STEP, "begin": begin}
         for showers in simulate_chunks(some, beam, n - begin, **options):  # type: ignore[arg-type]
-            yield showers.replace(cell=showers.cell + np.int32(rows.start), metadata=metadata)
+            empty += int((showers.n_hits == 0).sum())
             told(int(showers.event_id[-1]) + 1)
+            yield showers.replace(cell=showers.cell + np.int32(rows.start), metadata=metadata)
 
-    suffix = Path(output).suffix.lower()
-    if suffix == ".arrow":
-        return _write_parts(chunks, n, Path(output), metadata, overwrite=overwrite, told=told)
-    if suffix != ".root":
+    if Path(output).suffix.lower() == ".arrow":
+        resumed = _write_parts(chunks, n, Path(output), metadata, overwrite=overwrite, told=told)
+        return SampleReport(resumed, empty)
+    write_root(chunks(0), output, cells, overwrite=overwrite)
+    return SampleReport(0, empty)
+
+
+def check_output(output: Path) -> None:
+    """Refuse outputs that are neither a store nor a ROOT file."""
+    if Path(output).suffix.lower() not in (".arrow", ".root"):
         msg = f"{output}: showers are simulated into .arrow or .root files; convert them to others afterwards"
         raise UsageError(msg)
-    write_root(chunks(0), output, cells, overwrite=overwrite)
-    return 0
+
+
+def aim(cells: CellTable) -> tuple[float, float, float] | None:
+    """Return the direction from the origin to the middle of the first layer; None if there are no cells.
+
+    There are none in the hole of an endcap, between two endcaps, and inside a closed barrel.
+    """
+    first = cells.layer == cells.layer.min()
+    front = np.stack([getattr(cells, axis)[first].astype(np.float64) for axis in "xyz"], axis=1)
+    middle = front.mean(axis=0)
+    away = float(np.linalg.norm(front - middle, axis=1).min())
+    length = float(np.linalg.norm(middle))
+    if away > MIDDLE * float(np.ptp(front, axis=0).max()) or length == 0:
+        return None
+    x, y, z = (middle / length).tolist()
+    return x, y, z
 
 
 def needed_rows(cells: CellTable, beam: Beam) -> slice:

@@ -151,7 +151,9 @@ def test_both_endcaps_share_layers_but_not_cells(tmp_path):
         "energy": np.full(4, 0.5),
         "incident_energy": [1.0, 1.0],
         "pdg_id": [22, 22],
-        **{"direction_x": [0.0, 0], "direction_y": [0.0, 0], "direction_z": [-1.0, 1]},
+        "direction_x": [0.0, 0],
+        "direction_y": [0.0, 0],
+        "direction_z": [-1.0, 1],
     }
     made = Showers.from_columns(columns, n_cells=both.n_cells)
     write_showerdata([made], tmp_path / "both.h5", LayerGrid(both))
