@@ -8,6 +8,11 @@ import pytest
 
 from hgcal_gnn.cli import app
 from hgcal_gnn.cli.errors import run_app
+from hgcal_gnn.geometry.build import build_graph
+from hgcal_gnn.geometry.detectors import make_detector
+from hgcal_gnn.geometry.graph_file import load_graph, save_graph
+from hgcal_gnn.simulation import sample
+from tests.showers.made_root import hgcal_branches, toy_cells, write_tree
 
 
 class Outcome(NamedTuple):
@@ -29,3 +34,26 @@ def run(capsys, tmp_path, monkeypatch):
         return Outcome(code, *capsys.readouterr())
 
     return call
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A piece of the HGCAL as a graph, the toy calorimeter as another, and two files of its showers."""
+    folder = tmp_path_factory.mktemp("made")
+    piece = make_detector("hgcal", eta=(1.8, 2.2), phi=(1.4, 1.75), side=1)
+    save_graph(build_graph(piece)[0], folder / "piece.safetensors")
+    save_graph(build_graph(toy_cells())[0], folder / "toy.safetensors")
+    for number in (1, 2):
+        write_tree(folder / f"in{number}.root", hgcal_branches(toy_cells()))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photons(made, tmp_path_factory):
+    """A store of 40 photons."""
+    from hgcal_gnn.simulation.beam import Beam, parse_spectrum
+
+    path = tmp_path_factory.mktemp("photons") / "photons.arrow"
+    beam = Beam("photon", parse_spectrum("10..100"), eta=2.0, phi=1.57)
+    sample.write_sample(load_graph(made / "piece.safetensors").cells, beam, 40, path)
+    return path

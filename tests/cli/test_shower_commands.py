@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -18,39 +17,9 @@ import pytest
 import uproot
 
 from hgcal_gnn.geometry.build import build_graph
-from hgcal_gnn.geometry.detectors import make_detector
 from hgcal_gnn.geometry.graph_file import load_graph, save_graph
 from hgcal_gnn.showers.store import open_store
-from hgcal_gnn.simulation import sample
 from tests.showers.made_root import hgcal_branches, toy_cells, write_tree
-
-SUMMARY_KEYS = {
-    "n_showers", "n_hits", "columns", "particles", "hits_per_shower", "incident_energy", "visible_energy", "hit_energy",
-    "eta", "vertex_z", "metadata", "findings",
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A piece of the HGCAL as a graph, the toy calorimeter as another, and two files of its showers."""
-    folder = tmp_path_factory.mktemp("made")
-    piece = make_detector("hgcal", eta=(1.8, 2.2), phi=(1.4, 1.75), side=1)
-    save_graph(build_graph(piece)[0], folder / "piece.safetensors")
-    save_graph(build_graph(toy_cells())[0], folder / "toy.safetensors")
-    for number in (1, 2):
-        write_tree(folder / f"in{number}.root", hgcal_branches(toy_cells()))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def photons(made, tmp_path_factory):
-    """A store of 40 photons."""
-    from hgcal_gnn.simulation.beam import Beam, parse_spectrum
-
-    path = tmp_path_factory.mktemp("photons") / "photons.arrow"
-    beam = Beam("photon", parse_spectrum("10..100"), eta=2.0, phi=1.57)
-    sample.write_sample(load_graph(made / "piece.safetensors").cells, beam, 40, path)
-    return path
 
 
 def graph(made, name="toy"):
@@ -247,58 +216,6 @@ def test_simulate(run, made, tmp_path):
     assert counts == showers.n_hits.tolist()
 
 
-def test_a_sample_goes_on_where_it_was_interrupted(made, tmp_path, monkeypatch):
-    """Parts that are finished are not made again, and the file is that of an uninterrupted run."""
-    from hgcal_gnn.simulation.beam import Beam, parse_spectrum
-
-    monkeypatch.setattr(sample, "PART", 4)
-    monkeypatch.setattr(sample, "STEP", 2)
-    cells = load_graph(made / "piece.safetensors").cells
-    beam = Beam("photon", parse_spectrum("5"), eta=2.0, phi=1.57)
-    told: list[int] = []
-
-    def interrupt(done):
-        told.append(done)
-        if done == 8:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        sample.write_sample(cells, beam, 11, tmp_path / "a.arrow", progress=interrupt)
-    assert sorted(path.name for path in (tmp_path / "a.arrow.parts").glob("part-*.json")) == ["part-00000.json"]
-    told.clear()
-    report = sample.write_sample(cells, beam, 11, tmp_path / "a.arrow", progress=told.append)
-    assert report.resumed == 4
-    assert told == [4, 6, 8, 10, 11]
-    sample.write_sample(cells, beam, 11, tmp_path / "whole.arrow")
-    assert (tmp_path / "a.arrow").read_bytes() == (tmp_path / "whole.arrow").read_bytes()
-    assert not (tmp_path / "a.arrow.parts").exists()
-
-
-def test_only_the_endcap_in_the_beam_is_looked_at():
-    """Rows and showers are those of the whole detector."""
-    from hgcal_gnn.simulation.beam import Beam, parse_spectrum
-    from hgcal_gnn.simulation.simulate import simulate
-
-    cells = make_detector("hgcal", eta=None, phi=(1.5, 1.65), layers=(1, 12))
-    beam = Beam("photon", parse_spectrum("20"), eta=-2.0, phi=1.57)
-    rows = sample.needed_rows(cells, beam)
-    assert (cells.z_side[rows] == -1).all()
-    assert rows.stop - rows.start == (cells.z_side == -1).sum()
-    assert sample.needed_rows(cells, replace(beam, eta=2.0)).stop == cells.n_cells
-    assert sample.needed_rows(cells, replace(beam, eta=(-2.0, 2.0))) == slice(0, cells.n_cells)
-    assert sample.needed_rows(cells, replace(beam, vertex=(0, 0, 900.0))) == slice(0, cells.n_cells)
-    whole, part = simulate(cells, beam, 4), simulate(cells.select(rows), beam, 4)
-    np.testing.assert_array_equal(part.cell + rows.start, whole.cell)
-    np.testing.assert_array_equal(part.energy, whole.energy)
-
-
-def test_a_beam_without_direction_points_at_the_detector():
-    assert sample.aim(make_detector("lcd", layers=(1, 3))) == pytest.approx((1, 0, 0), abs=1e-6)
-    assert sample.aim(make_detector("calochallenge-2", layers=(1, 2))) == pytest.approx((0, 0, 1), abs=1e-6)
-    assert sample.aim(make_detector("hgcal", layers=(1, 1))) is None
-    assert sample.aim(make_detector("hgcal", layers=(1, 1), side=1)) is None  # the hole of the endcap
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -343,81 +260,6 @@ def test_showers_that_miss_are_told(run, made):
     missed = run("simulate", *graph(made, "piece"), "-n", 4, "-o", "a.arrow", "--phi", -1.5, "--energy", 5)
     assert missed.code == 0
     assert "warning: 4 of 4 showers left no hit" in missed.err
-
-
-def test_inspect_a_store(run, photons, made, tmp_path):
-    shown = run("inspect", photons)
-    assert shown.code == 0, shown.err
-    assert "40 showers" in shown.out
-    assert "particles: 40 photon (22)" in shown.out
-    assert "nothing looks wrong" in shown.out
-    summary = json.loads(run("inspect", photons, "--json").out)
-    assert set(summary) == SUMMARY_KEYS
-    showers = open_store(photons)[:]
-    assert summary["visible_energy"]["mean"] == pytest.approx(showers.visible.mean())
-    assert summary["incident_energy"]["max"] == pytest.approx(float(showers.incident_energy.max()))
-    assert summary["metadata"]["seed"] == 0
-    pictures = run("inspect", photons, *graph(made, "piece"), "--plot", "profiles.png", "--reference", photons)
-    assert pictures.code == 0, pictures.err
-    assert (tmp_path / "profiles.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_inspect_one_shower(run, photons, made, tmp_path):
-    shower = open_store(photons)[7]
-    found = json.loads(run("inspect", photons, "--event", 7, "--json", *graph(made, "piece")).out)
-    assert found["event_id"] == 7
-    assert found["hits"] == len(shower.cell)
-    assert sum(layer["hits"] for layer in found["layers"]) == found["hits"]
-    assert sum(layer["energy"] for layer in found["layers"]) == pytest.approx(found["visible_energy"])
-    options = ("--event", 7, "--plot", "event.png", "--html", "event.html", *graph(made, "piece"))
-    drawn = run("inspect", photons, *options)
-    assert drawn.code == 0, drawn.err
-    assert "shower 7: photon of" in drawn.out
-    assert {"event.png", "event.html"} <= {path.name for path in tmp_path.iterdir()}
-
-
-def test_findings_of_a_store(run, made, tmp_path):
-    branches = hgcal_branches(toy_cells(), rows=[[0, 0, 7], [33], [], [2, 39]])
-    branches["genPart_E"] = branches["genPart_E"] * 1e-6
-    write_tree(tmp_path / "in.root", branches)
-    assert run("convert", "in.root", *graph(made), "-o", "a.arrow").code == 0
-    findings = json.loads(run("inspect", "a.arrow", "--json").out)["findings"]
-    said = "; ".join(finding["message"] for finding in findings)
-    assert said == (
-        "1 of 4 showers have no hits; 1 hits share their cell with another of their shower (convert --merge-hits adds "
-        "up); 3 of 4 showers deposit more than their incident energy: is the unit right?"
-    )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("photons", "--event", "40"), "holds showers 0 to 39"),
-        (("photons", "--html", "a.html"), "say which with --event"),
-        (("photons", "--layer", "3"), "--layer belongs to a layer of a geometry"),
-        (("photons", "--reference", "photons"), "under the profiles of --plot"),
-        (("photons", "--plot", "a.png", "--graph", "toy"), "made with another geometry"),
-        (("photons", "--plot", "a.png"), "not with the whole built-in detector"),
-        (("toy", "--event", "1"), "--event belongs to a shower store"),
-        (("in1.root",), "holds showers (Ntuples of simulated HGCAL hits"),
-        (("broken.arrow",), "truncated or damaged"),
-        (("broken.h5",), "not readable as HDF5"),
-    ],
-)
-def test_wrong_inspections(run, photons, made, tmp_path, monkeypatch, arguments, message):
-    if message.startswith("not with"):  # the whole HGCAL takes too long to build: a stand-in of the same name
-        from hgcal_gnn.geometry import detector_graph
-
-        small = load_graph(made / "toy.safetensors")
-        monkeypatch.setattr(detector_graph, "detector_graph", lambda name: (small, tmp_path / name))
-    for name in ("broken.arrow", "broken.h5"):
-        (tmp_path / name).write_bytes(photons.read_bytes()[:5000])
-    names = {"photons": photons, "toy": made / "toy.safetensors", "in1.root": made / "in1.root"}
-    failed = run("inspect", *(names.get(argument, argument) for argument in arguments))
-    assert message in failed.err
-    assert failed.code in (1, 2)
-    assert failed.out == ""
-    assert not list(tmp_path.glob("a.*"))
 
 
 def test_merge_and_split(run, photons, made, tmp_path):
