@@ -24,6 +24,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
     """
     debug = "--debug" in arguments
     logging.basicConfig(format="%(message)s", level=logging.INFO if debug else logging.WARNING, stream=sys.stderr)
+    logging.getLogger("hgcal_gnn").setLevel(logging.INFO)  # what was read as what, left out or added is no debugging
     try:
         app([argument for argument in arguments if argument != "--debug"])
     except SystemExit as stop:

@@ -41,6 +41,7 @@ def inspect(
     column: args.Columns = None,
     length_unit: args.LengthUnit = "cm",
     tree: args.Tree = None,
+    cee_layers: args.CeeLayers = None,
     event: Annotated[int | None, typer.Option(help="Shower of a store to look at, counted from 0.")] = None,
     html: Annotated[
         Path | None, typer.Option(help="Draw the shower --event to be turned in a browser (.html).")
@@ -68,7 +69,7 @@ def inspect(
         from hgcal_gnn.files import check_writable
 
         check_writable(plot, overwrite=overwrite)
-    cells, summary = _examine(path, args.parse_columns(column), length_unit, tree)
+    cells, summary = _examine(path, args.parse_columns(column), length_unit, tree, cee_layers)
     if as_json:
         print(json.dumps(summary, indent=2))
     else:
@@ -86,7 +87,7 @@ def _refuse(path: Path, purpose: str, options: Mapping[str, object]) -> None:
 
 
 def _examine(
-    path: Path, columns: dict[str, str], length_unit: str, tree: str | None
+    path: Path, columns: dict[str, str], length_unit: str, tree: str | None, cee_layers: int | None
 ) -> tuple[CellTable | CellGraph, dict[str, Any]]:
     """Read a graph or a table and summarise it."""
     if path.suffix == GRAPH_SUFFIX:
@@ -101,7 +102,9 @@ def _examine(
     from hgcal_gnn.geometry.tables import read_table
 
     try:
-        table = read_table(path, columns=columns, length_unit=length_unit, tree=tree, allow_lone_cells=True)
+        table = read_table(
+            path, columns=columns, length_unit=length_unit, tree=tree, cee_layers=cee_layers, allow_lone_cells=True
+        )
     except InputError:
         if path.suffix.lower() == ".root":
             from hgcal_gnn.cli.showers_inspect import refuse_root_showers
