@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hgcal_gnn.plotting.profile_data import Moments, Profiles, choose_bins, measure_profiles
+from hgcal_gnn.plotting.profile_curves import PANELS, Curve, Panel, curves
+from hgcal_gnn.plotting.profile_data import Profiles, choose_bins, measure_profiles
 from hgcal_gnn.plotting.style import FAINT, INK, blank_figure, figure, tidy
 from hgcal_gnn.showers.particles import particle_name
 
@@ -28,43 +29,9 @@ if TYPE_CHECKING:
 SAMPLE = "#0F5FA6"  # dark enough for lines on grey
 REFERENCE = "#D2D2D2"
 BAND = 0.16  # opacity of the spread
-FEWEST_BINS, MOST_BINS = 10, 40  # of a histogram of showers
 RATIO = (0.5, 1.5)  # range of the ratio
 FEW_PARTICLES = 4  # so many kinds are named
 NOTHING = 1e-3  # of the largest value: layers behind the last with more are not shown
-SAME = 1e-6  # relative difference below which showers count as alike
-TAIL = 0.002  # share of the showers left out at either end of a histogram
-
-
-class Panel(NamedTuple):
-    """What one picture shows; `name` is an attribute of `Profiles`."""
-
-    name: str
-    title: str
-    xlabel: str
-    ylabel: str
-    log_y: bool = False
-    log_x: bool = False
-
-
-PANELS = (
-    Panel("longitudinal", "longitudinal profile", "layer", "share of the visible energy"),
-    Panel("radial", "radial profile", "distance from the axis [cm]", "share of the visible energy per cm", log_y=True),
-    Panel("occupancy", "occupancy", "layer", "hits per shower"),
-    Panel("n_hits", "hits per shower", "hits", "share of the showers"),
-    Panel("visible", "energy sum", "visible energy [GeV]", "share of the showers"),
-    Panel("hit_energy", "hit energies", "hit energy [GeV]", "hits per shower", log_y=True, log_x=True),
-)
-
-
-class Curve(NamedTuple):
-    """One histogram: edges [n + 1], value, error and spread [n]; mean and spread of a quantity of showers."""
-
-    edges: Floats
-    value: Floats
-    error: Floats
-    spread: Floats | None = None
-    mean: tuple[float, float] | None = None
 
 
 class PanelArtists(NamedTuple):
@@ -138,7 +105,7 @@ def draw_panel(
         Axes to draw into; without it a new figure (`artists.ax.figure`).
     """
     ax = figure()[1] if ax is None else ax
-    mine, theirs = _curves(panel, sample, reference)
+    mine, theirs = curves(panel, sample, reference)
     if panel.log_y:
         ax.set_yscale("log")
     if panel.log_x:
@@ -162,7 +129,7 @@ def draw_panel(
 def draw_ratio(panel: Panel, sample: Profiles, reference: Profiles, *, ax: Axes | None = None) -> Artist:
     """Draw the ratio of a sample to a reference; errors of both, bins that are empty in the reference left out."""
     ax = figure(6.0, 2.0)[1] if ax is None else ax
-    mine, theirs = _curves(panel, sample, reference)
+    mine, theirs = curves(panel, sample, reference)
     if theirs is None:  # never: a reference was given
         raise AssertionError
     usable = theirs.value > 0
@@ -179,59 +146,6 @@ def draw_ratio(panel: Panel, sample: Profiles, reference: Profiles, *, ax: Axes 
     ax.set_ylim(*RATIO)
     tidy(ax, panel.xlabel, "ratio")
     return line
-
-
-def _curves(panel: Panel, sample: Profiles, reference: Profiles | None) -> tuple[Curve, Curve | None]:
-    """Return what a panel shows of the sample and of the reference, in common bins."""
-    both = [sample] if reference is None else [sample, reference]
-    if panel.name in ("n_hits", "visible"):
-        edges = _common_edges([getattr(part, panel.name) for part in both], whole=panel.name == "n_hits")
-        curves = [_histogram(getattr(part, panel.name), part.weight, edges) for part in both]
-    else:
-        curves = [_of_moments(getattr(part, panel.name), _edges(panel, part), panel) for part in both]
-    return curves[0], curves[1] if len(curves) > 1 else None
-
-
-def _edges(panel: Panel, profiles: Profiles) -> Floats:
-    if panel.name == "radial":
-        return profiles.bins.radius
-    if panel.name == "hit_energy":
-        return profiles.bins.hit_energy
-    return np.append(profiles.bins.layers - 0.5, profiles.bins.layers[-1] + 0.5)
-
-
-def _of_moments(moments: Moments, edges: Floats, panel: Panel) -> Curve:
-    """Show the spread of showers only on linear axes: on logarithmic ones it reaches down to nothing."""
-    return Curve(edges, moments.mean, moments.error, None if panel.log_y else moments.spread)
-
-
-def _histogram(values: Floats, weight: Floats, edges: Floats) -> Curve:
-    """Count showers as a share of all of them; what lies beyond the edges belongs to none of the bins."""
-    total = weight.sum()
-    if not total > 0:
-        nothing = np.full(len(edges) - 1, np.nan)
-        return Curve(edges, nothing, nothing)
-    count = np.histogram(values, edges, weights=weight)[0] / total
-    error = np.sqrt(np.histogram(values, edges, weights=weight**2)[0]) / total
-    mean = float((weight * values).sum() / total)
-    spread = float(np.sqrt((weight * (values - mean) ** 2).sum() / total))
-    return Curve(edges, count, error, None, (mean, spread))
-
-
-def _common_edges(samples: list[Floats], *, whole: bool) -> Floats:
-    """Return edges that hold nearly all showers of all samples; of whole numbers each bin holds equally many."""
-    filled = [values for values in samples if len(values)]
-    if not filled:
-        return np.linspace(0.0, 1.0, FEWEST_BINS + 1)
-    low = min(float(np.quantile(values, TAIL)) for values in filled)
-    high = max(float(np.quantile(values, 1 - TAIL)) for values in filled)
-    if high - low <= SAME * abs(high):  # one shower, or all alike
-        low, high = 0.9 * low, 1.1 * max(high, 1e-9)
-    fewest = min(len(values) for values in filled)
-    width = (high - low) / np.clip(2 * fewest ** (1 / 3), FEWEST_BINS, MOST_BINS)  # Rice rule
-    if whole:
-        width, low = float(np.ceil(max(width, 1.0))), np.floor(low) - 0.5
-    return np.asarray(low + width * np.arange(np.ceil((high - low) / width) + 1))
 
 
 def _draw_spread(ax: Axes, curve: Curve) -> Artist:

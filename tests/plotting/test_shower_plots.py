@@ -18,8 +18,9 @@ from hgcal_gnn.plotting import profile_data
 from hgcal_gnn.plotting.event import draw_event, draw_front, draw_layers, event_figure, event_title
 from hgcal_gnn.plotting.event_frame import event_frame
 from hgcal_gnn.plotting.event_html import write_event_html
+from hgcal_gnn.plotting.profile_curves import PANELS
 from hgcal_gnn.plotting.profile_data import Bins, Profiles, axis_distance, choose_bins, measure_profiles
-from hgcal_gnn.plotting.profiles import PANELS, draw_panel, draw_ratio, profiles_figure
+from hgcal_gnn.plotting.profiles import draw_panel, draw_ratio, profiles_figure
 from hgcal_gnn.plotting.style import save_figure
 from hgcal_gnn.showers.showers import Showers, direction_from_eta_phi
 from hgcal_gnn.showers.store import open_store, write_showers
