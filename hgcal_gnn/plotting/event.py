@@ -112,7 +112,7 @@ def draw_front(
 
     frame = frame or event_frame(shower, cells)
     ax = figure()[1] if ax is None else ax
-    style: dict[str, Any] = {"cmap": COLOURS, "norm": energy_norm(frame.energy), "alpha": 0.85}
+    style: dict[str, Any] = {"cmap": COLOURS, "norm": energy_norm(frame.energy)}
     corners = frame.corners[:, :, [2, 1]]
     has_outline = np.isfinite(corners).all(axis=(1, 2))
     points = frame.seen & ~has_outline
@@ -143,6 +143,7 @@ def draw_layers(shower: Showers, cells: CellTable, *, ax: Axes | None = None) ->
     filled = np.flatnonzero(energy > 0)
     if len(filled):
         ax.set_xlim(edges[0], edges[filled[-1] + 1])
+    ax.locator_params(axis="x", integer=True)
     tidy(ax, "layer", "energy [GeV]", "layer by layer")
     return drawn
 

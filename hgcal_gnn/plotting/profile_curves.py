@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+LAYER = "layer"  # label of an axis of whole numbers
 FEWEST_BINS, MOST_BINS = 10, 40  # of a histogram of showers
 SAME = 1e-6  # relative difference below which showers count as alike
 TAIL = 0.002  # share of the showers left out at either end of a histogram
@@ -30,9 +31,9 @@ class Panel(NamedTuple):
 
 
 PANELS = (
-    Panel("longitudinal", "longitudinal profile", "layer", "share of the visible energy"),
+    Panel("longitudinal", "longitudinal profile", LAYER, "share of the visible energy"),
     Panel("radial", "radial profile", "distance from the axis [cm]", "share of the visible energy per cm", log_y=True),
-    Panel("occupancy", "occupancy", "layer", "hits per shower"),
+    Panel("occupancy", "occupancy", LAYER, "hits per shower"),
     Panel("n_hits", "hits per shower", "hits", "share of the showers"),
     Panel("visible", "energy sum", "visible energy [GeV]", "share of the showers"),
     Panel("hit_energy", "hit energies", "hit energy [GeV]", "hits per shower", log_y=True, log_x=True),

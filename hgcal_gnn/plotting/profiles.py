@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hgcal_gnn.plotting.profile_curves import PANELS, Curve, Panel, curves
+from hgcal_gnn.plotting.profile_curves import LAYER, PANELS, Curve, Panel, curves
 from hgcal_gnn.plotting.profile_data import Profiles, choose_bins, measure_profiles
 from hgcal_gnn.plotting.style import FAINT, INK, blank_figure, figure, tidy
 from hgcal_gnn.showers.particles import particle_name
@@ -121,7 +121,9 @@ def draw_panel(
     line = ax.stairs(mine.value, mine.edges, baseline=None, color=SAMPLE, linewidth=1.5, label=names[0], zorder=3)
     _draw_errors(ax, mine.edges, mine.value, mine.error, log_x=panel.log_x)
     _draw_means(ax, mine, theirs)
-    _limit(ax, [mine] if theirs is None else [mine, theirs], crop=panel.xlabel == "layer", log_y=panel.log_y)
+    _limit(ax, [mine] if theirs is None else [mine, theirs], crop=panel.xlabel == LAYER, log_y=panel.log_y)
+    if panel.xlabel == LAYER:
+        ax.locator_params(axis="x", integer=True)
     tidy(ax, panel.xlabel, panel.ylabel, panel.title)
     return PanelArtists(ax, line, spread, filled)
 

@@ -132,14 +132,14 @@ def on_dask(work: Work, numbers: Sequence[int], cluster: Any) -> Done:
     Raises
     ------
     UsageError
-        If dask.distributed is not installed.
+        If dask.distributed is not installed or no scheduler answers.
     """
     try:
         distributed: Any = import_module("distributed")  # an extra
     except ImportError as error:
         msg = "a Dask cluster needs dask.distributed: pip install 'hgcal-gnn[dask]'"
         raise UsageError(msg) from error
-    client = cluster if isinstance(cluster, distributed.Client) else distributed.Client(cluster)
+    client = cluster if isinstance(cluster, distributed.Client) else _client(distributed, cluster)
     try:
         shared = client.scatter(work, broadcast=True, hash=False)
         tasks = {client.submit(convert_part, shared, number, pure=False): number for number in numbers}
@@ -148,6 +148,15 @@ def on_dask(work: Work, numbers: Sequence[int], cluster: Any) -> Done:
     finally:
         if client is not cluster:
             client.close()
+
+
+def _client(distributed: Any, address: str) -> Any:
+    """Connect to a scheduler."""
+    try:
+        return distributed.Client(address)
+    except (OSError, ValueError) as error:
+        msg = f"{address}: no Dask scheduler answers there ({error}); start one, or convert with --jobs"
+        raise UsageError(msg) from error
 
 
 _work: Work | None = None
