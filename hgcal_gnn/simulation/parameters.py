@@ -92,7 +92,7 @@ class HadronModel(NamedTuple):
         Mean neutron deposit in silicon and in tiles [MIP].
     """
 
-    pion_length: float = 1.06
+    pion_length: float = 1.075
     breakup: float = 400.0
     breakup_power: float = 0.57
     binding: float = 0.55
@@ -103,7 +103,7 @@ class HadronModel(NamedTuple):
     lead_b: float = 1.9
     split: float = 0.829
     pi0: float = 0.297
-    pi0_lead: float = 0.38
+    pi0_lead: float = 0.42
     pt: float = 370.0
     threshold: float = 400.0
     isotropic: float = 580.0
