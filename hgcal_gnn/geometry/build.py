@@ -3,59 +3,46 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hgcal_gnn.errors import UsageError
 from hgcal_gnn.geometry.graph import CellGraph
-from hgcal_gnn.geometry.neighbours.border import BorderRule, border_edges, border_share
-from hgcal_gnn.geometry.neighbours.boxes import box_pairs, find_boxes
+from hgcal_gnn.geometry.neighbours.border import border_edges, border_share
 from hgcal_gnn.geometry.neighbours.csr import BORDER, assemble
+from hgcal_gnn.geometry.neighbours.depth import find_depth
 from hgcal_gnn.geometry.neighbours.edges import Pairs
-from hgcal_gnn.geometry.neighbours.exported import neighbour_columns, read_exported
-from hgcal_gnn.geometry.neighbours.gabriel import gabriel_pairs
 from hgcal_gnn.geometry.neighbours.grid import build_grid, extent
-from hgcal_gnn.geometry.neighbours.nearest import nearest_in
+from hgcal_gnn.geometry.neighbours.lateral import find_lateral
 from hgcal_gnn.geometry.neighbours.pitch import cell_pitch
-from hgcal_gnn.geometry.neighbours.touching import MAX_DISTANCE, touching_pairs
+from hgcal_gnn.geometry.neighbours.rules import EdgeRules
+from hgcal_gnn.geometry.neighbours.touching import MAX_DISTANCE
 from hgcal_gnn.geometry.stations import find_stations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-    from hgcal_gnn.arrays import F32, F64, I32, U8
+    from hgcal_gnn.arrays import F32, F64
     from hgcal_gnn.geometry.cells import CellTable
-    from hgcal_gnn.geometry.neighbours.grid import CellGrid
+    from hgcal_gnn.geometry.neighbours.lateral import Lateral
     from hgcal_gnn.geometry.stations import Stations
+    from hgcal_gnn.geometry.surfaces import SurfaceKind
 
-Contact = Literal["auto", "touching", "boxes", "gabriel"]
+__all__ = ["BuildReport", "EdgeRules", "build_graph"]
 
-
-@dataclass(frozen=True)
-class EdgeRules:
-    """What counts as a neighbour (DESIGN, section 5).
-
-    Attributes
-    ----------
-    neighbours
-        "exported" takes the table's neighbour columns, "geometric" ignores them, "auto" takes them if present.
-    contact
-        Rule within a layer: "touching" (Voronoi cells share an edge; hexagons and tiles), "boxes" (stated
-        sizes), "gabriel" (centres only). "auto": touching for CMS, boxes where sizes are stated, else gabriel.
-    corners
-        Contact at a corner counts too (boxes and gabriel).
-    border_rule, border_distance
-        Between silicon and scintillator, see `border.border_edges`.
-    """
-
-    neighbours: Literal["auto", "exported", "geometric"] = "auto"
-    contact: Contact = "auto"
-    corners: bool = False
-    border_rule: BorderRule = "corner"
-    border_distance: float | Literal["auto"] = 0.5
+NAMES: Mapping[SurfaceKind, str] = MappingProxyType(
+    {
+        "disk": "disks (x, y)",
+        "barrel": "barrels (z, r phi)",
+        "wall": "upright walls",
+        "sphere": "closed layers, neither disk nor barrel (eta, phi)",
+    }
+)
+FARTHEST = 1500.0  # cm: calorimeters reach 4 to 14 m from the origin; in mm read as cm they reach 10 times as far
 
 
 @dataclass
@@ -86,16 +73,6 @@ class BuildReport:
         self.seconds[name] = time.perf_counter() - started
 
 
-class _Found(NamedTuple):
-    """Edges on their way: touching pairs beside each cell, other pairs as a list, neighbours in depth."""
-
-    partners: I32
-    n_partners: U8
-    pairs: Pairs
-    following: I32 | None = None
-    preceding: I32 | None = None
-
-
 def build_graph(
     table: CellTable, rules: EdgeRules | None = None, *, on_step: Callable[[str], object] | None = None
 ) -> tuple[CellGraph, BuildReport]:
@@ -120,26 +97,26 @@ def build_graph(
     with report.step("layers and cell list"):
         stations = find_stations(table)
         pitch = cell_pitch(table, stations)
-        grid = build_grid(stations, _bin_width(stations, pitch))
+        by_pitch = table.is_cms or rules.contact == "touching"
+        grid = build_grid(stations, _bin_width(stations, pitch) if by_pitch else None)
         report.notes += _describe(table, stations)
     with report.step("neighbours in the layer"):
-        found = _lateral(table, stations, grid, pitch, rules, report)
+        lateral = find_lateral(table, stations, grid, pitch, rules)
+        report.notes += lateral.notes
     with report.step("silicon-scintillator border"):
-        border = _border(table, stations, pitch, rules, found.pairs, report)
+        border = _border(table, stations, pitch, rules, lateral, report)
     with report.step("neighbours in depth"):
-        following, preceding = found.following, found.preceding
-        if following is None and preceding is None:
-            following = nearest_in(grid, stations, stations.next, table.cell_id)
-            preceding = nearest_in(grid, stations, stations.previous, table.cell_id)
-        none = np.full(table.n_cells, -1, dtype=np.int32)
+        depth = find_depth(table, stations, grid, pitch, lateral)
+        report.notes += depth.notes
     with report.step("edges in rows"):
+        plain = not stations.by_depth and lateral.following is None and lateral.preceding is None
         rowptr, col, edge_type = assemble(
-            found.partners,
-            found.n_partners,
-            Pairs.concatenate([found.pairs, border]),
-            none if following is None else following,
-            none if preceding is None else preceding,
-            stations if found.following is None and found.preceding is None else None,
+            lateral.partners,
+            lateral.n_partners,
+            Pairs.concatenate([lateral.pairs, border]),
+            depth.following,
+            depth.preceding,
+            stations if plain else None,
         )
     recorded: dict[str, Any] = asdict(rules) | {"notes": report.notes}
     return CellGraph(table, rowptr, col, edge_type, rules=recorded), report
@@ -153,47 +130,18 @@ def _bin_width(stations: Stations, pitch: F32) -> F64:
 
 def _describe(table: CellTable, stations: Stations) -> list[str]:
     """Say what the coordinates show."""
-    barrels = int((stations.side == 0).sum())
-    disks = stations.n_stations - barrels
-    kinds = [f"{disks} disks (x, y)"] * (disks > 0) + [f"{barrels} barrels (z, r phi)"] * (barrels > 0)
+    count = Counter(stations.kind)
+    kinds = [f"{count[kind]} {NAMES[kind]}" for kind in NAMES if count[kind]]
     notes = [f"{table.n_cells} cells in {stations.n_stations} layers: {' and '.join(kinds)}"]
     if stations.by_depth:
-        notes.append("subdetectors share layer numbers at different depths; their layers are ordered by depth")
+        notes.append("layer numbers do not tell the order of the layers: they are linked in the order of their depth")
+    farthest = float(np.abs(table.positions).max())
+    if farthest > FARTHEST:
+        notes.append(
+            f"cells lie up to {farthest / 100:.0f} m from the origin; if the lengths of the table are not in cm, "
+            "say so with --length-unit"
+        )
     return notes
-
-
-def _lateral(
-    table: CellTable,
-    stations: Stations,
-    grid: CellGrid,
-    pitch: F32,
-    rules: EdgeRules,
-    report: BuildReport,
-) -> _Found:
-    """Neighbours within the layer: exported, touching, boxes or Gabriel."""
-    nobody = np.empty((table.n_cells, 0), dtype=np.int32), np.zeros(table.n_cells, dtype=np.uint8)
-    listed = rules.neighbours != "geometric" and bool(neighbour_columns(table))
-    if rules.neighbours == "exported" and not listed:
-        msg = "the table has no neighbour columns n0, n1, ... with any entry; use --neighbours geometric"
-        raise UsageError(msg)
-    if listed:
-        exported = read_exported(table)
-        report.notes += ["intra-layer edges from the table's neighbour columns", *exported.findings]
-        return _Found(*nobody, exported.pairs, exported.following, exported.preceding)
-
-    boxes = None if rules.contact == "touching" or table.is_cms else find_boxes(table, stations)
-    if rules.contact == "boxes" and boxes is None:
-        msg = "contact of boxes needs sizes: columns dx and dy (and dz), dr and dphi, or deta and dphi"
-        raise UsageError(msg)
-    if rules.contact == "touching" or (rules.contact == "auto" and table.is_cms):
-        report.notes.append("intra-layer edges where Voronoi cells touch")
-        return _Found(*touching_pairs(grid, stations.number, table.subdetector, pitch), Pairs.concatenate([]))
-    with_corners = ", corners included" if rules.corners else ""
-    if boxes is not None and rules.contact != "gabriel":
-        report.notes.append(f"intra-layer edges by contact of boxes{with_corners}")
-        return _Found(*nobody, box_pairs(boxes, table.subdetector, corners=rules.corners))
-    report.notes.append(f"intra-layer edges by the Gabriel rule (centres only){with_corners}")
-    return _Found(*nobody, gabriel_pairs(stations, table.subdetector, corners=rules.corners))
 
 
 def _border(
@@ -201,12 +149,12 @@ def _border(
     stations: Stations,
     pitch: F32,
     rules: EdgeRules,
-    pairs: Pairs,
+    lateral: Lateral,
     report: BuildReport,
 ) -> Pairs:
     """Silicon-scintillator edges, unless the exported columns hold them already."""
-    if (pairs.edge_type == BORDER).any():
-        n_tiles, n_linked = border_share(table, stations, pairs)
+    if lateral.listed and (lateral.pairs.edge_type == BORDER).any():
+        n_tiles, n_linked = border_share(table, stations, lateral.pairs)
         report.notes.append(f"border edges from the neighbour columns: {n_linked} of {n_tiles} border tiles linked")
         return Pairs.concatenate([])
     border = border_edges(table, stations, pitch, rule=rules.border_rule, distance=rules.border_distance)

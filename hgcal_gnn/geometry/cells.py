@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hgcal_gnn.errors import InputError
-from hgcal_gnn.geometry.surfaces import find_sides
+from hgcal_gnn.geometry.sides import find_sides
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CMS_SUBDETECTORS = MappingProxyType({8: "CE-E", 9: "CE-H silicon", 10: "CE-H scintillator"})
 REQUIRED = ("cell_id", "layer", "x", "y", "z")
 CORE = (*REQUIRED, "subdetector", "z_side", "is_silicon", "cell_type")
+NOBODY = np.uint64(2**64 - 1)  # a reference to no cell, where 0 is a cell
 FIRST_BAD = 5  # rows shown in an error message
 
 

@@ -101,9 +101,15 @@ def _unlinked_layers(graph: CellGraph) -> list[Finding]:
     for surface in surfaces(graph.cells):
         station = stations.number[surface.start]
         name = f"layer {surface.layer} of subdetector {surface.subdetector} (side {surface.z_side:+d})"
-        if stations.next[station] >= 0 and not forward[surface.rows].any():
+        to_next = stations.next[station] < 0 or bool(forward[surface.rows].any())
+        to_previous = stations.previous[station] < 0 or bool(backward[surface.rows].any())
+        if stations.by_depth:  # the last layer of one direction need not be the deepest of all
+            if not to_next and not to_previous:
+                found.append(Finding("warning", f"{name} has no link to any other layer"))
+            continue
+        if not to_next:
             found.append(Finding("warning", f"{name} has no link to the next layer"))
-        if stations.previous[station] >= 0 and not backward[surface.rows].any():
+        if not to_previous:
             found.append(Finding("warning", f"{name} has no link to the previous layer"))
     return found
 

@@ -20,11 +20,11 @@ from hgcal_gnn.geometry.shapes import corner_distance, outlines, polygon_distanc
 if TYPE_CHECKING:
     from hgcal_gnn.arrays import F32, F64, I64
     from hgcal_gnn.geometry.cells import CellTable
+    from hgcal_gnn.geometry.neighbours.rules import BorderRule
     from hgcal_gnn.geometry.stations import Stations
 
     Mixed: TypeAlias = list[tuple[I64, I64]]  # rows of the silicon cells and of the tiles of each layer with both
 
-BorderRule: TypeAlias = Literal["corner", "outline"]
 AUTO_GAPS = 1.5  # the automatic limit, in median gaps
 AUTO_REACH = 3.0  # wider gaps [cm] are no border: real ones reach 1.9
 PHI_ROUND = 3  # decimals that tell two columns of tiles apart (one of 288 is 0.022 rad wide)

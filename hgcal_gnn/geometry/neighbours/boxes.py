@@ -10,9 +10,12 @@ from numba import njit, prange
 
 from hgcal_gnn.geometry.neighbours.edges import Pairs
 from hgcal_gnn.geometry.neighbours.grid import bin_of, build_grid, extent
+from hgcal_gnn.geometry.surfaces import eta_of
 
 if TYPE_CHECKING:
-    from hgcal_gnn.arrays import F64, I32, U8
+    from collections.abc import Iterator
+
+    from hgcal_gnn.arrays import F64, I32, I64, U8, Bools
     from hgcal_gnn.geometry.cells import CellTable
     from hgcal_gnn.geometry.neighbours.grid import CellGrid
     from hgcal_gnn.geometry.stations import Stations
@@ -31,60 +34,102 @@ class Boxes:
         The stations, their a and b replaced by the coordinates of the boxes (eta and phi for instance).
     size_a, size_b : float64 [n_cells]
         Full widths in the units of a and b.
+    sized : bool [n_stations]
+        Stations all of whose cells have a size; the others keep their surface coordinates.
+    towers : bool [n_stations]
+        Stations of boxes in eta and phi.
     """
 
     stations: Stations
     size_a: F64
     size_b: F64
+    sized: Bools
+    towers: Bools
 
 
 def find_boxes(table: CellTable, stations: Stations) -> Boxes | None:
-    """Read cell sizes off the table: dx and dy, dz and dphi, dr and dphi or deta and dphi; None without them."""
-    have = set(table.extra)
-    barrel = stations.radius[stations.number] > 0
-    phi = np.arctan2(table.y, table.x).astype(np.float64)
-    if {"deta", "dphi"} <= have or ({"dr", "dphi"} <= have and not barrel.any()):
-        radial = "deta" not in have
-        r = np.hypot(table.x, table.y).astype(np.float64)
-        if radial and {"r", "phi"} <= have:  # x, y may be the centroid of a wide sector: take the middle of the bin
-            r, phi = table.extra["r"].astype(np.float64), table.extra["phi"].astype(np.float64)
-        a = r if radial else np.arcsinh(table.z / np.maximum(r, 1e-9))
-        turning = replace(stations, a=a, b=phi, radius=np.ones(stations.n_stations))
-        return Boxes(turning, _size(table, "dr" if radial else "deta"), _size(table, "dphi"))
-    if barrel.all() and {"dz", "dphi"} <= have:
-        return Boxes(stations, _size(table, "dz"), _size(table, "dphi") * stations.radius[stations.number])
-    if not {"dx", "dy"} <= have or (barrel.any() and "dz" not in have):
+    """Read cell sizes off the table: dx and dy, dz and dphi, dr and dphi or deta and dphi; None without them.
+
+    Every station takes the first kind of box that the table states for all of its cells; a size of zero or NaN
+    says that a cell is no such box.
+    """
+    a, b, radius = stations.a.copy(), stations.b.copy(), stations.radius.copy()
+    size_a, size_b = np.zeros(table.n_cells), np.zeros(table.n_cells)
+    sized, towers = (np.zeros(stations.n_stations, dtype=bool) for _ in range(2))
+    for kind in _kinds_of_box(table, stations):
+        stated = (kind.size_a > 0) & (kind.size_b > 0) & np.isfinite(kind.size_a) & np.isfinite(kind.size_b)
+        mine = kind.possible & ~sized & (np.bincount(stations.number, ~stated, stations.n_stations) == 0)
+        rows = mine[stations.number]
+        a[rows], b[rows] = kind.a[rows], kind.b[rows]
+        size_a[rows], size_b[rows] = kind.size_a[rows], kind.size_b[rows]
+        radius[mine] = kind.radius[mine]
+        sized |= mine
+        towers |= mine & kind.towers
+    if not sized.any():
         return None
-    width, height = _size(table, "dx"), _size(table, "dy")
-    if not barrel.any():
-        return Boxes(stations, width, height)
-    # An upright box seen from the axis of the barrel: its extent along phi.
-    tangential = np.abs(width * np.sin(phi)) + np.abs(height * np.cos(phi))
-    return Boxes(
-        stations, np.where(barrel, _size(table, "dz"), width), np.where(barrel, tangential, height)
-    )  # fmt: skip
+    return Boxes(replace(stations, a=a, b=b, radius=radius), size_a, size_b, sized, towers)
 
 
-def box_pairs(boxes: Boxes, group: U8, *, corners: bool = False) -> Pairs:
-    """Find the pairs of boxes of one station and group that share a side (with `corners` also a corner).
+@dataclass(frozen=True)
+class _Kind:
+    """One way to state boxes: coordinates and sizes [n_cells], radius and where it is possible [n_stations]."""
+
+    a: F64
+    b: F64
+    size_a: F64
+    size_b: F64
+    radius: F64
+    possible: Bools
+    towers: bool = False
+
+
+def _kinds_of_box(table: CellTable, stations: Stations) -> Iterator[_Kind]:
+    """Go through the kinds of box that the columns of a table allow, the most particular first."""
+    have = set(table.extra)
+    disk, barrel, wall = (np.array([kind == name for kind in stations.kind]) for name in ("disk", "barrel", "wall"))
+    x, y, z = table.positions.T
+    phi = np.arctan2(y, x)
+    turn = np.ones(stations.n_stations)
+    if {"dx", "dy"} <= have:
+        yield _Kind(x, y, _size(table, "dx"), _size(table, "dy"), np.zeros_like(turn), disk)
+    if {"deta", "dphi"} <= have:
+        everywhere = np.ones_like(disk)
+        yield _Kind(eta_of(x, y, z), phi, _size(table, "deta"), _size(table, "dphi"), turn, everywhere, towers=True)
+    if {"dr", "dphi"} <= have:
+        r, middle = np.hypot(x, y), phi
+        if {"r", "phi"} <= have:  # x, y may be the centroid of a wide sector: take the middle of the bin
+            r, middle = table.extra["r"].astype(np.float64), table.extra["phi"].astype(np.float64)
+        yield _Kind(r, middle, _size(table, "dr"), _size(table, "dphi"), turn, disk)
+    radius = stations.radius[stations.number]
+    if {"dz", "dphi"} <= have:
+        yield _Kind(z, phi * radius, _size(table, "dz"), _size(table, "dphi") * radius, stations.radius, barrel)
+    if {"dx", "dy", "dz"} <= have:
+        # An upright box seen from the axis of the barrel: its extent along phi.
+        width = np.abs(_size(table, "dx") * np.sin(phi)) + np.abs(_size(table, "dy") * np.cos(phi))
+        yield _Kind(z, phi * radius, _size(table, "dz"), width, stations.radius, barrel)
+        across = np.where(stations.b == y, _size(table, "dy"), _size(table, "dx"))
+        yield _Kind(stations.a, stations.b, _size(table, "dz"), across, stations.radius, wall)
+
+
+def box_pairs(boxes: Boxes, *, corners: bool = False) -> Pairs:
+    """Find the pairs of boxes of one station and part that share a side (with `corners` also a corner).
 
     Boxes meet along a side if the gap between them is at most a tenth of the smaller size and the sides
     overlap by at least a tenth of the shorter one.
     """
-    stations, size_a, size_b = boxes.stations, boxes.size_a, boxes.size_b
+    stations = boxes.stations
+    sized = boxes.sized[stations.number]
+    # Boxes of negative size touch nobody.
+    size_a, size_b = (np.where(sized, size, -np.inf) for size in (boxes.size_a, boxes.size_b))
     widest_a, widest_b = (extent(stations.number, size, stations.n_stations)[1] for size in (size_a, size_b))
     grid = build_grid(stations, np.maximum(widest_a, 1e-9), np.maximum(widest_b, 1e-9))
-    slots = 6
-    while True:
-        partners = np.full((len(group), slots), -1, dtype=np.int32)
-        n_partners = np.zeros(len(group), dtype=np.int32)
-        _find_contacts(grid, stations.number, group, size_a, size_b, corners, partners, n_partners)
-        most = int(n_partners.max(initial=0))
-        if most <= slots:
-            break
-        slots = most
-    first = np.repeat(np.arange(len(group)), n_partners)
-    return Pairs.of_type(first, partners[partners >= 0], 0)
+    n_partners = np.zeros(len(sized), dtype=np.int64)
+    nobody = np.empty(0, dtype=np.int32)
+    _find_contacts(grid, stations.number, stations.part, size_a, size_b, corners, n_partners, n_partners, nobody)
+    start = np.cumsum(n_partners) - n_partners
+    partners = np.empty(int(n_partners.sum()), dtype=np.int32)
+    _find_contacts(grid, stations.number, stations.part, size_a, size_b, corners, n_partners, start, partners)
+    return Pairs.of_type(np.repeat(np.arange(len(sized)), n_partners), partners, 0)
 
 
 def _size(table: CellTable, name: str) -> F64:
@@ -94,13 +139,23 @@ def _size(table: CellTable, name: str) -> F64:
 
 @njit(cache=True, parallel=True)
 def _find_contacts(
-    grid: CellGrid, station: I32, group: U8, size_a: F64, size_b: F64, corners: bool, partners: I32, n_partners: I32
+    grid: CellGrid,
+    station: I32,
+    part: U8,
+    size_a: F64,
+    size_b: F64,
+    corners: bool,
+    n_partners: I64,
+    start: I64,
+    partners: I32,
 ) -> None:
+    """Write the partners of smaller row of each cell from `start` on; only count them if `partners` is empty."""
     n_cells = len(grid.row)
     for chunk in prange((n_cells + CHUNK - 1) // CHUNK):
         for slot in range(chunk * CHUNK, min((chunk + 1) * CHUNK, n_cells)):
             i = grid.row[slot]
             s = station[i]
+            n_found = 0
             a, b = grid.a[slot], grid.b[slot]
             n_b = grid.n_b[s]
             turn = grid.width_b[s] * n_b
@@ -120,16 +175,17 @@ def _find_contacts(
                     bin_number = grid.station_bin[s] + ja * n_b + jb
                     for other in range(grid.bin_start[bin_number], grid.bin_start[bin_number + 1]):
                         j = grid.row[other]
-                        if j >= i or group[j] != group[i]:
+                        if j >= i or part[j] != part[i]:
                             continue
                         db = grid.b[other] - b
                         if grid.wraps[s]:
                             db -= turn * np.round(db / turn)
                         da = abs(grid.a[other] - a)
                         if _contact(da, abs(db), size_a[i], size_a[j], size_b[i], size_b[j], corners):
-                            if n_partners[i] < partners.shape[1]:
-                                partners[i, n_partners[i]] = j
-                            n_partners[i] += 1
+                            if len(partners):
+                                partners[start[i] + n_found] = j
+                            n_found += 1
+            n_partners[i] = n_found
 
 
 @njit(cache=True, inline="always")

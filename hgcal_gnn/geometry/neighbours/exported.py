@@ -1,21 +1,29 @@
-"""Neighbours that the table itself lists: columns n0..n11, next and previous, 0 standing for none."""
+"""Neighbours that the table itself lists: columns n0..n11, next and previous.
+
+0 stands for none; in a table where a cell has the id 0 and -1 (2^64 - 1) occurs, -1 does.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hgcal_gnn.geometry.cells import as_cell_ids
+from hgcal_gnn.geometry.cells import NOBODY, as_cell_ids
 from hgcal_gnn.geometry.neighbours.csr import BORDER, INTRA
 from hgcal_gnn.geometry.neighbours.edges import Pairs, unique_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from hgcal_gnn.arrays import I32, I64, U64
+    from hgcal_gnn.arrays import I32, I64, U64, Bools
     from hgcal_gnn.geometry.cells import CellTable
+    from hgcal_gnn.geometry.stations import Stations
+
+
+REFERENCE = re.compile(r"n\d+|next|previous")
 
 
 @dataclass(frozen=True)
@@ -40,12 +48,18 @@ class ExportedNeighbours:
 
 def neighbour_columns(table: CellTable) -> list[str]:
     """Names of the columns n0, n1, ... that hold at least one neighbour, in order."""
-    numbered = [name for name in table.extra if name[:1] == "n" and name[1:].isdigit()]
-    return sorted((name for name in numbered if np.any(table.extra[name] != 0)), key=lambda name: int(name[1:]))
+    named = _named_cells(table)
+    numbered = [name for name in named if name[:1] == "n" and name[1:].isdigit()]
+    return sorted((name for name in numbered if named[name].any()), key=lambda name: int(name[1:]))
 
 
-def read_exported(table: CellTable) -> ExportedNeighbours:
+def read_exported(table: CellTable, stations: Stations) -> ExportedNeighbours:
     """Turn the neighbour columns into pairs of rows and report what does not fit.
+
+    Parameters
+    ----------
+    table, stations
+        The cells, and their layers in order.
 
     Raises
     ------
@@ -53,15 +67,16 @@ def read_exported(table: CellTable) -> ExportedNeighbours:
         If a neighbour column does not hold whole numbers.
     """
     rows_of = _RowFinder(table.cell_id)
+    named = _named_cells(table)
     findings: list[str] = []
     sources, targets = [], []
     for name in neighbour_columns(table):
-        source, target = _links(table, name, rows_of, findings)
+        source, target = _links(table, name, named[name], rows_of, findings)
         sources.append(source)
         targets.append(target)
     pairs = _lateral_pairs(table, np.concatenate(sources), np.concatenate(targets), findings)
-    following = _depth_links(table, "next", rows_of, findings)
-    preceding = _depth_links(table, "previous", rows_of, findings)
+    following = _depth_links(table, stations, "next", named, rows_of, findings)
+    preceding = _depth_links(table, stations, "previous", named, rows_of, findings)
     return ExportedNeighbours(pairs, following, preceding, tuple(findings))
 
 
@@ -78,10 +93,27 @@ class _RowFinder:
         return np.where(self.sorted[place] == ids, self.order[place], -1)
 
 
-def _links(table: CellTable, name: str, rows_of: _RowFinder, findings: list[str]) -> tuple[I64, I64]:
+def _named_cells(table: CellTable) -> dict[str, Bools]:
+    """Mark the rows in which each of the neighbour columns names a cell at all.
+
+    Raises
+    ------
+    InputError
+        If a column does not hold whole numbers.
+    """
+    nobody: dict[str, Bools] = {}
+    for name, values in table.extra.items():
+        if REFERENCE.fullmatch(name):
+            as_cell_ids(values[:0], "table", name)
+            nobody[name] = values == (NOBODY if values.dtype.kind == "u" else -1)
+    zero_is_a_cell = bool((table.cell_id == 0).any()) and any(rows.any() for rows in nobody.values())
+    return {name: ~(rows if zero_is_a_cell else rows | (table.extra[name] == 0)) for name, rows in nobody.items()}
+
+
+def _links(table: CellTable, name: str, named: Bools, rows_of: _RowFinder, findings: list[str]) -> tuple[I64, I64]:
     """Links that one column states; ids without a cell are reported and left out."""
     ids = as_cell_ids(table.extra[name], "table", name)
-    source = np.flatnonzero(ids)
+    source = np.flatnonzero(named)
     target = rows_of(ids[source])
     dangling = target < 0
     if dangling.any():
@@ -94,7 +126,8 @@ def _links(table: CellTable, name: str, rows_of: _RowFinder, findings: list[str]
 
 
 def _lateral_pairs(table: CellTable, source: I64, target: I64, findings: list[str]) -> Pairs:
-    same_layer = (table.layer[source] == table.layer[target]) & (table.z_side[source] == table.z_side[target])
+    # A ring of crystals may go on from the barrel to an endcap, never from one endcap to the other.
+    same_layer = (table.layer[source] == table.layer[target]) & (table.z_side[source] * table.z_side[target] >= 0)
     if not same_layer.all():
         findings.append(
             f"neighbour columns: {_some(table, source[~same_layer])} name a cell of another layer, left out"
@@ -114,11 +147,18 @@ def _lateral_pairs(table: CellTable, source: I64, target: I64, findings: list[st
     return Pairs(first.astype(np.int32), second.astype(np.int32), kinds)
 
 
-def _depth_links(table: CellTable, name: str, rows_of: _RowFinder, findings: list[str]) -> I32 | None:
-    if name not in table.extra or not np.any(table.extra[name] != 0):
+def _depth_links(
+    table: CellTable,
+    stations: Stations,
+    name: str,
+    named: Mapping[str, Bools],
+    rows_of: _RowFinder,
+    findings: list[str],
+) -> I32 | None:
+    if name not in named or not named[name].any():
         return None
-    source, target = _links(table, name, rows_of, findings)
-    step = table.layer[target].astype(np.int64) - table.layer[source]
+    source, target = _links(table, name, named[name], rows_of, findings)
+    step = stations.number[target] - stations.number[source]
     wrong = (step <= 0 if name == "next" else step >= 0) | (table.z_side[source] != table.z_side[target])
     if wrong.any():
         findings.append(f"column {name}: {_some(table, source[wrong])} do not name a cell of a {name} layer, left out")

@@ -1,8 +1,8 @@
 """Neighbours of cells of which only the centres are known: the Gabriel graph of each layer.
 
 Two cells are neighbours if no other centre lies in the circle that has their link as diameter (Gabriel
-and Sokal, Syst. Zool. 18 (1969) 259). It needs no parameter, follows any spacing and is a part of the
-Delaunay triangulation, so it is read off that. Links over real gaps are then cut.
+and Sokal, Syst. Zool. 18 (1969) 259). It needs no parameter and follows any spacing. Links over real gaps
+are then cut.
 """
 
 from __future__ import annotations
@@ -10,92 +10,158 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import Delaunay, QhullError
+from numba import njit, prange
 
-from hgcal_gnn.geometry.neighbours.edges import Pairs, unique_pairs
+from hgcal_gnn.geometry.neighbours.edges import Pairs
+from hgcal_gnn.geometry.neighbours.gabriel_ball import ball_pairs
+from hgcal_gnn.geometry.neighbours.sight import SAME, Sight, look_around, new_sight
 
 if TYPE_CHECKING:
-    from hgcal_gnn.arrays import F64, I64, U8, Bools
+    from hgcal_gnn.arrays import F64, I32, I64, U8, Bools
+    from hgcal_gnn.geometry.neighbours.grid import CellGrid
     from hgcal_gnn.geometry.stations import Stations
 
 FAR_LOCAL = 3.0  # a link is far if it is this many times the median link of both its cells ...
 FAR_LAYER = 1.5  # ... and this many times the longest links usual in the layer (its 90 % quantile)
 ROUND = 1e-5  # relative: four cells of a rectangle lie on one circle but for rounding
+CHUNK = 1024
+FIRST_SLOTS = 4  # partners stored per cell; a lattice needs 3
 
 
-def gabriel_pairs(stations: Stations, group: U8, *, corners: bool = False) -> Pairs:
-    """Link the cells of each station and group (subdetector) by the Gabriel rule, without far links.
+def gabriel_pairs(
+    grid: CellGrid, stations: Stations, positions: F64, wanted: Bools | None = None, *, corners: bool = False
+) -> tuple[Pairs, int]:
+    """Link the cells of each station and part by the Gabriel rule, without far links.
 
-    With `corners`, cells that face each other across the corner of a rectangle count as neighbours too.
+    Of several cells at one place (two channels of a crystal) the first is linked to the neighbours and the
+    others to the first.
+
+    Parameters
+    ----------
+    grid
+        All cells in bins.
+    positions : float64 [n_cells, 3]
+        Their centres [cm], for layers that are neither flat nor round.
+    wanted : bool [n_stations]
+        Stations to treat, None for all.
+    corners
+        Cells that face each other across the corner of a rectangle count as neighbours too.
+
+    Returns
+    -------
+    pairs
+    n_twins
+        Number of cells at the place of another one.
     """
-    key = stations.number.astype(np.int64) << 8 | group
-    order = np.argsort(key, kind="stable")
-    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
-    parts = []
-    for rows in np.split(order, starts[1:]):
-        radius = stations.radius[stations.number[rows[0]]]
-        points = np.column_stack([stations.a[rows], stations.b[rows]])
-        parts.append(_layer_pairs(rows, points, 2 * np.pi * radius, corners=corners))
-    return Pairs.concatenate(parts)
+    n_cells = len(stations.number)
+    mine = np.ones(stations.n_stations, dtype=bool) if wanted is None else wanted
+    bent = mine & np.array([kind == "sphere" for kind in stations.kind])
+    slack = -ROUND if corners else ROUND
+    slots = FIRST_SLOTS
+    while True:
+        partners = np.empty((n_cells, slots), dtype=np.int32)
+        count, twin = np.zeros(n_cells, dtype=np.int64), np.zeros(n_cells, dtype=np.bool_)
+        _find_links(grid, stations.number, stations.part, mine & ~bent, slack, partners, count, twin)
+        most = int(count.max(initial=0))
+        if most <= slots:
+            break
+        slots = most
+    first = np.repeat(np.arange(n_cells, dtype=np.int32), count)
+    second = partners[np.arange(slots) < count[:, None]]
+    length = _lengths(stations, first, second)
+    if bent.any():
+        more = _bent_pairs(stations, positions, bent, corners=corners)
+        first, second = np.concatenate([first, more[0]]), np.concatenate([second, more[1]])
+        length = np.concatenate([length, np.linalg.norm(positions[more[0]] - positions[more[1]], axis=1)])
+    keep = ~_far(stations.number, first, second, length)
+    return Pairs.of_type(first[keep], second[keep], 0), int(twin.sum())
 
 
-def _layer_pairs(rows: I64, points: F64, turn: float, *, corners: bool) -> Pairs:
-    """Gabriel links of one layer; `turn` > 0 closes the second coordinate with that period."""
-    index = np.arange(len(rows))
-    if turn > 0:
-        # A third of a turn repeated on either side is more than any neighbour is away.
-        high, low = index[points[:, 1] > turn / 6], index[points[:, 1] < -turn / 6]
-        shift = np.array([0.0, turn])
-        points = np.concatenate([points, points[high] - shift, points[low] + shift])
-        index = np.concatenate([index, high, low])
-    first, second = _gabriel_links(points, corners=corners)
-    length = np.hypot(*(points[first] - points[second]).T)
-    keep = ~_far(index[first], index[second], length, len(rows))
-    first, second = unique_pairs(index[first[keep]], index[second[keep]])
-    return Pairs.of_type(rows[first], rows[second], 0)
+def _bent_pairs(stations: Stations, positions: F64, bent: Bools, *, corners: bool) -> tuple[I32, I32]:
+    """Apply the rule in space to the layers that are neither flat nor round."""
+    found = []
+    for station in np.flatnonzero(bent).tolist():
+        rows = stations.rows(station)
+        for part in np.unique(stations.part[rows]).tolist():
+            mine = rows[stations.part[rows] == part]
+            pairs = ball_pairs(positions[mine], corners=corners)
+            found.append([mine[end].astype(np.int32) for end in pairs])
+    return np.concatenate([pair[0] for pair in found]), np.concatenate([pair[1] for pair in found])
 
 
-def _gabriel_links(points: F64, *, corners: bool) -> tuple[I64, I64]:
-    """Edges of the Delaunay triangulation with no opposite corner inside their circle."""
-    try:
-        triangles = Delaunay(points).simplices.astype(np.int64)
-    except (QhullError, ValueError):
-        return _chain(points)  # fewer than three cells, or all on one line
-    corner = np.concatenate([triangles[:, k] for k in range(3)])
-    a = np.concatenate([triangles[:, k - 2] for k in range(3)])
-    b = np.concatenate([triangles[:, k - 1] for k in range(3)])
-    to_a, to_b = points[a] - points[corner], points[b] - points[corner]
-    # A third cell is inside the circle over ab if it sees ab under more than a right angle.
-    cosine = np.sum(to_a * to_b, axis=1) / np.maximum(np.hypot(*to_a.T) * np.hypot(*to_b.T), 1e-300)
-    key = np.minimum(a, b) * len(points) + np.maximum(a, b)
-    links, which = np.unique(key, return_inverse=True)
-    free = np.bincount(which, cosine < (-ROUND if corners else ROUND)) == 0
-    first, second = links[free] // len(points), links[free] % len(points)
-    if not corners:
-        return first, second
-    # A rectangle is cut along one diagonal only; its other one joins the two corners that see it squarely.
-    square = np.bincount(which, np.abs(cosine) < ROUND)[which] == 2
-    facing = corner[square][np.argsort(which[square], kind="stable")].reshape(-1, 2)
-    return np.concatenate([first, facing[:, 0]]), np.concatenate([second, facing[:, 1]])
+def _lengths(stations: Stations, first: I32, second: I32) -> F64:
+    """Distance in the surface of each pair, around the closed direction the short way."""
+    da, db = stations.a[first] - stations.a[second], stations.b[first] - stations.b[second]
+    turn = 2 * np.pi * stations.radius[stations.number[first]]
+    db -= turn * np.round(db / np.where(turn > 0, turn, np.inf))
+    length: F64 = np.hypot(da, db)
+    return length
 
 
-def _chain(points: F64) -> tuple[I64, I64]:
-    """Link the cells of a single row one to the next."""
-    along = np.lexsort((points[:, 1], points[:, 0]))
-    return along[:-1], along[1:]
-
-
-def _far(first: I64, second: I64, length: F64, n_cells: int) -> Bools:
+def _far(number: I32, first: I32, second: I32, length: F64) -> Bools:
     """Mark links over a gap: long for both of their cells and long for the layer."""
     if len(length) == 0:
         return np.zeros(0, dtype=bool)
-    ends = np.concatenate([first, second])
-    both = np.concatenate([length, length])
+    n_cells = len(number)
+    ends, both = np.concatenate([first, second]), np.concatenate([length, length])
     order = np.lexsort((both, ends))
     count = np.bincount(ends, minlength=n_cells)
-    start = np.concatenate([[0], np.cumsum(count)[:-1]])
+    start = np.cumsum(count) - count
+    linked = np.flatnonzero(count)
     middle = np.zeros(n_cells)
-    linked = count > 0
     middle[linked] = both[order][start[linked] + (count[linked] - 1) // 2]
     usual = np.maximum(middle[first], middle[second])
-    return (length > FAR_LOCAL * usual) & (length > FAR_LAYER * np.quantile(length, 0.9))
+    station = number[first]
+    far = length > FAR_LOCAL * usual
+    for doubtful in np.unique(station[far]):
+        mine = station == doubtful
+        far[mine] &= length[mine] > FAR_LAYER * np.quantile(length[mine], 0.9)
+    return far
+
+
+@njit(cache=True, parallel=True)
+def _find_links(
+    grid: CellGrid,
+    station: I32,
+    part: U8,
+    wanted: Bools,
+    slack: float,
+    partners: I32,
+    count: I64,
+    twin: Bools,
+) -> None:
+    """Write the partners of smaller row beside each cell, as many as there is room for, and count them all."""
+    n_cells = len(grid.row)
+    for chunk in prange((n_cells + CHUNK - 1) // CHUNK):
+        sight = new_sight()
+        for slot in range(chunk * CHUNK, min((chunk + 1) * CHUNK, n_cells)):
+            i = grid.row[slot]
+            if not wanted[station[i]]:
+                continue
+            n_near, place = look_around(grid, slot, station[i], part, sight)
+            twin[i] = place >= 0
+            if twin[i]:
+                n_near, sight.row[0] = 1, place
+            for k in range(n_near):
+                j = sight.row[k]
+                if j < i and (twin[i] or not _hidden(sight, n_near, k, slack)):
+                    if count[i] < partners.shape[1]:
+                        partners[i, count[i]] = j
+                    count[i] += 1
+
+
+@njit(cache=True)
+def _hidden(sight: Sight, n_near: int, k: int, slack: float) -> bool:
+    """Tell whether another cell sees the link from the origin to cell k under a right angle or more."""
+    ka, kb = sight.a[k], sight.b[k]
+    for q in range(n_near):
+        if q == k:
+            continue
+        qa, qb = sight.a[q], sight.b[q]
+        apart = np.hypot(ka - qa, kb - qb)
+        if apart < SAME:
+            if sight.row[q] < sight.row[k]:
+                return True
+        elif qa * qa + qb * qb - qa * ka - qb * kb < slack * np.hypot(qa, qb) * apart:
+            return True
+    return False

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.arrays import F32, F64, I32, I64, Bools
     from hgcal_gnn.geometry.stations import Stations
 
+BINS_PER_CELL = 0.5  # where nobody asks for a width
 MAX_BINS_PER_CELL = 4  # widen the bins of a sparse station rather than pay memory for empty ones
 
 
@@ -49,10 +50,10 @@ class CellGrid(NamedTuple):
     wraps: Bools
 
 
-def build_grid(stations: Stations, width: F64, width_b: F64 | None = None) -> CellGrid:
+def build_grid(stations: Stations, width: F64 | None = None, width_b: F64 | None = None) -> CellGrid:
     """Sort cells into bins at least `width` [n_stations] wide in a and `width_b` in b (equal if not given).
 
-    Bins are widened where a station is so sparse that most would be empty.
+    Bins are widened where a station is so sparse that most would be empty; without a width they hold two cells.
     """
     n_stations = stations.n_stations
     count = np.bincount(stations.number, minlength=n_stations)
@@ -63,6 +64,8 @@ def build_grid(stations: Stations, width: F64, width_b: F64 | None = None) -> Ce
     high_b = np.where(wraps, np.pi * stations.radius, high_b)
     length_a, length_b = high_a - low_a, high_b - low_b
 
+    if width is None:
+        width = np.sqrt(np.maximum(length_a, 1e-6) * np.maximum(length_b, 1e-6) / (BINS_PER_CELL * count))
     asked_a, asked_b = width, width if width_b is None else width_b
     bins = np.maximum(length_a / asked_a, 1) * np.maximum(length_b / asked_b, 1)
     widen = np.sqrt(np.maximum(bins / (MAX_BINS_PER_CELL * count), 1))

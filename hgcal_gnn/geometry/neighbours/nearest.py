@@ -49,19 +49,19 @@ def _find_nearest(grid: CellGrid, number: I32, target: I32, scale: F64, cell_id:
             if s >= 0:
                 # The angle is kept from barrel to barrel, so r phi grows with the radius.
                 a, b = grid.a[slot], grid.b[slot] * scale[number[i]]
-                row, best, distance = _search(grid, s, a, b, cell_id, np.inf)
+                row, best, distance = search(grid, s, a, b, cell_id, np.inf)
                 if distance > best + TIE:
                     # The winner was equal to a cell that was equal to the nearest, not to the nearest itself.
-                    row, best, distance = _search(grid, s, a, b, cell_id, best)
+                    row, best, distance = search(grid, s, a, b, cell_id, best)
                 nearest[i] = row
 
 
 @njit(cache=True, inline="always")
-def _search(grid: CellGrid, s: int, a: float, b: float, cell_id: U64, best: float) -> tuple[int, float, float]:
+def search(grid: CellGrid, s: int, a: float, b: float, cell_id: U64, best: float) -> tuple[int, float, float]:
     """Look through rings of bins around (a, b) until no unseen bin can hold a nearer cell.
 
     Returns the row with the smallest id among equals, the smallest distance, and the distance of that row;
-    `best` is the smallest distance, if known already.
+    `best` is the smallest distance, if known already, or the largest that matters (row -1 beyond).
     """
     n_a, n_b = grid.n_a[s], grid.n_b[s]
     width_a, width_b = grid.width_a[s], grid.width_b[s]
@@ -78,7 +78,7 @@ def _search(grid: CellGrid, s: int, a: float, b: float, cell_id: U64, best: floa
         # Bins of this ring are at least this far away, whether the point is inside the grid or not.
         inner_a = min(a - grid.origin_a[s] - (ia - ring + 1) * width_a, (ia + ring) * width_a - (a - grid.origin_a[s]))
         inner_b = min(b - grid.origin_b[s] - (ib - ring + 1) * width_b, (ib + ring) * width_b - (b - grid.origin_b[s]))
-        if best_row >= 0 and min(inner_a, inner_b) > best + TIE:
+        if min(inner_a, inner_b) > best + TIE:
             break
         for ja in range(max(ia - ring, 0), min(ia + ring, n_a - 1) + 1):
             on_rim = ja in (ia - ring, ia + ring)

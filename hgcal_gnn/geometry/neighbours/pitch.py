@@ -8,12 +8,14 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 if TYPE_CHECKING:
-    from hgcal_gnn.arrays import F32, F64, I64
+    from collections.abc import Iterator
+
+    from hgcal_gnn.arrays import F32, F64, I32, I64
     from hgcal_gnn.geometry.cells import CellTable
     from hgcal_gnn.geometry.stations import Stations
 
 SAMPLED_CELLS = 2000  # of the layer with most of them: a kind of cell looks alike in every layer
-TREE_CELLS = 20_000  # rows follow the ids, so these are whole wafers side by side
+TREE_CELLS = 20_000  # of CMS: rows follow the ids, so these are whole wafers side by side
 SMALLEST = 1e-4  # cm (per cm for tiles): cells on top of each other must not make bins of no width
 
 
@@ -22,7 +24,8 @@ def cell_pitch(table: CellTable, stations: Stations) -> F32:
 
     A median forgives the cut cells of touching wafers, which lie closer than their lattice. CMS scintillator
     tiles grow with the distance from the beam (a fixed number per turn), so for them the ratio
-    distance / r is measured instead.
+    distance / r is measured instead. CMS cells of a kind look alike in every layer; elsewhere every layer
+    has a pitch of its own.
 
     Returns
     -------
@@ -32,17 +35,28 @@ def cell_pitch(table: CellTable, stations: Stations) -> F32:
     kind = (table.cell_type.astype(np.int32) - lowest) << 8 | table.subdetector
     grows = (table.is_silicon == 0) & table.is_cms
     pitch = np.zeros(table.n_cells, dtype=np.float32)
-    for code in np.flatnonzero(np.bincount(kind)).tolist():
-        rows = np.flatnonzero(kind == code)
+    for rows in _alike(table, stations, kind):
         scale = np.hypot(table.x[rows], table.y[rows]) if grows[rows[0]] else np.ones(len(rows))
-        pitch[rows] = scale * _median_spacing(stations, rows, scale)
+        pitch[rows] = scale * _median_spacing(stations, rows, scale, TREE_CELLS if table.is_cms else len(rows))
     return pitch
 
 
-def _median_spacing(stations: Stations, rows: I64, scale: F64) -> float:
-    """Median of nearest distance / scale over a sample of the cells in the most populated station."""
+def _alike(table: CellTable, stations: Stations, kind: I32) -> Iterator[I64]:
+    """Rows of the cells of each kind, outside of CMS of each kind and layer."""
+    if table.is_cms:
+        for code in np.flatnonzero(np.bincount(kind)).tolist():
+            yield np.flatnonzero(kind == code)
+        return
+    for station in range(stations.n_stations):
+        rows = stations.rows(station)
+        for code in np.unique(kind[rows]).tolist():
+            yield rows[kind[rows] == code]
+
+
+def _median_spacing(stations: Stations, rows: I64, scale: F64, most: int) -> float:
+    """Median of nearest distance / scale over a sample of the first `most` cells in the most populated station."""
     number = stations.number[rows]
-    members = np.flatnonzero(number == np.bincount(number).argmax())[:TREE_CELLS]
+    members = np.flatnonzero(number == np.bincount(number).argmax())[:most]
     if len(members) < 2:
         return 1.0
     points = np.column_stack([stations.a[rows[members]], stations.b[rows[members]]])
