@@ -310,3 +310,28 @@ def test_exported_ring_goes_on_from_the_barrel_to_the_endcap():
     graph, report = build_graph(CellTable.from_columns(columns))
     assert (graph.edge_type == 0).sum() == 24
     assert not any("another layer" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.02])
+def test_shifts_as_built_make_no_diagonal_neighbours(jitter):
+    rng = np.random.default_rng(3)
+    i, j = (a.ravel() for a in np.meshgrid(np.arange(20) * 2.0, np.arange(20) * 3.0))
+    off = rng.uniform(-jitter, jitter, (2, 400))
+    graph, _ = build_graph(plain_table(i + off[0], j + off[1], np.full(400, 300.0), np.ones(400, int)))
+    assert graph.n_edges == 2 * 2 * 20 * 19
+
+
+def test_long_strips_on_rings_touch_around_the_ring():
+    # Steps of 0.3 cm in r, 64 strips around: next to the curvature of the ring (r phi^2 / 2) they are thin. And the
+    # whole disk is displaced by half a millimetre.
+    places = rings(380, 64, 80 * 1.004 ** np.arange(12)) + np.array([[0.05], [0], [0]])
+    graph, _ = build_graph(table_of((1, places)))
+    assert np.bincount(graph.degree((0,))).tolist() == [0, 0, 0, 128, 640]
+
+
+def test_modules_far_apart_are_no_lines():
+    x, y = (
+        a.ravel() for a in np.meshgrid(np.concatenate([np.arange(6), 100 + np.arange(6)]), np.arange(9), indexing="ij")
+    )
+    graph, _ = build_graph(plain_table(x, y, np.full(108, 300.0), np.ones(108, int)))
+    assert graph.n_edges == 2 * 2 * (5 * 9 + 6 * 8)

@@ -14,10 +14,12 @@ from numba import njit, prange
 
 from hgcal_gnn.geometry.neighbours.edges import Pairs
 from hgcal_gnn.geometry.neighbours.gabriel_ball import ball_pairs
+from hgcal_gnn.geometry.neighbours.grid import build_grid
+from hgcal_gnn.geometry.neighbours.lines import on_lines
 from hgcal_gnn.geometry.neighbours.sight import SAME, Sight, look_around, new_sight
 
 if TYPE_CHECKING:
-    from hgcal_gnn.arrays import F64, I32, I64, U8, Bools
+    from hgcal_gnn.arrays import F32, F64, I32, I64, U8, Bools
     from hgcal_gnn.geometry.neighbours.grid import CellGrid
     from hgcal_gnn.geometry.stations import Stations
 
@@ -29,17 +31,18 @@ FIRST_SLOTS = 4  # partners stored per cell; a lattice needs 3
 
 
 def gabriel_pairs(
-    grid: CellGrid, stations: Stations, positions: F64, wanted: Bools | None = None, *, corners: bool = False
+    stations: Stations, pitch: F32, positions: F64, wanted: Bools | None = None, *, corners: bool = False
 ) -> tuple[Pairs, int]:
     """Link the cells of each station and part by the Gabriel rule, without far links.
 
+    Cells that stand on the lines of a grid but for small shifts are taken to stand on them (see `lines`).
     Of several cells at one place (two channels of a crystal) the first is linked to the neighbours and the
     others to the first.
 
     Parameters
     ----------
-    grid
-        All cells in bins.
+    pitch : float32 [n_cells]
+        Usual distance to the nearest cell [cm].
     positions : float64 [n_cells, 3]
         Their centres [cm], for layers that are neither flat nor round.
     wanted : bool [n_stations]
@@ -57,6 +60,8 @@ def gabriel_pairs(
     mine = np.ones(stations.n_stations, dtype=bool) if wanted is None else wanted
     bent = mine & np.array([kind == "sphere" for kind in stations.kind])
     slack = -ROUND if corners else ROUND
+    straight = on_lines(stations, pitch)
+    grid = build_grid(straight)
     slots = FIRST_SLOTS
     while True:
         partners = np.empty((n_cells, slots), dtype=np.int32)

@@ -89,12 +89,12 @@ def find_lateral(table: CellTable, stations: Stations, grid: CellGrid, pitch: F3
             "dz and dphi, or deta and dphi"
         )
         raise UsageError(msg)
-    pairs, notes = _generic_pairs(table, stations, grid, boxes, corners=rules.corners)
+    pairs, notes = _generic_pairs(table, stations, pitch, boxes, corners=rules.corners)
     return Lateral(*nobody, _mark_border(table, pairs), boxes=boxes, notes=notes)
 
 
 def _generic_pairs(
-    table: CellTable, stations: Stations, grid: CellGrid, boxes: Boxes | None, *, corners: bool
+    table: CellTable, stations: Stations, pitch: F32, boxes: Boxes | None, *, corners: bool
 ) -> tuple[Pairs, tuple[str, ...]]:
     """Contact of boxes where the cells have sizes, the Gabriel rule elsewhere."""
     with_corners = ", corners included" if corners else ""
@@ -105,7 +105,7 @@ def _generic_pairs(
         notes.append(f"intra-layer edges by contact of boxes{frames}{with_corners}")
     unsized = None if boxes is None else ~boxes.sized
     if unsized is None or unsized.any():
-        pairs, n_twins = gabriel_pairs(grid, stations, table.positions, unsized, corners=corners)
+        pairs, n_twins = gabriel_pairs(stations, pitch, table.positions, unsized, corners=corners)
         parts.append(pairs)
         where = "" if unsized is None else f" in {int(unsized.sum())} layers without sizes of all cells"
         notes.append(f"intra-layer edges by the Gabriel rule (centres only){where}{with_corners}")
