@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CMS_SUBDETECTORS = MappingProxyType({8: "CE-E", 9: "CE-H silicon", 10: "CE-H scintillator"})
+CMS_DEPTH = (280.0, 560.0)  # cm: |z| of the HGCAL with room to spare (3.2 to 5.2 m, CMS-TDR-019)
 REQUIRED = ("cell_id", "layer", "x", "y", "z")
 CORE = (*REQUIRED, "subdetector", "z_side", "is_silicon", "cell_type")
 NOBODY = np.uint64(2**64 - 1)  # a reference to no cell, where 0 is a cell
@@ -87,7 +88,7 @@ class CellTable:
         ----------
         columns
             Arrays [n_cells] under the names of the geometry table; lengths in cm. Needed: cell_id, layer,
-            x, y, z. Optional: detector (8, 9, 10 mark CMS and become the subdetector), subdetector, z_side,
+            x, y, z. Optional: detector (8, 9, 10 of CMS become the subdetector, see `is_hgcal`), subdetector, z_side,
             is_silicon, cell_type; all others are carried along in `extra`.
         source
             Where they come from, named in error messages.
@@ -124,7 +125,7 @@ class CellTable:
         }
         codes = np.flatnonzero(np.bincount(core["subdetector"], minlength=1)).tolist()
         names = dict(subdetector_names or {})
-        if "detector" in columns and set(codes) <= set(CMS_SUBDETECTORS):
+        if is_hgcal(columns.get("detector"), core["cell_id"], core["z"]):
             names = {**CMS_SUBDETECTORS, **names}
         names = {code: names.get(code, f"subdetector {code}") for code in codes}
         return cls(**core, extra=extra, subdetector_names=names, detector=detector)
@@ -208,13 +209,26 @@ def as_cell_ids(values: NDArray[Any], source: str = "table", column: str = "cell
     return ids.astype(np.int64).view(np.uint64)
 
 
+def is_hgcal(detector: NDArray[Any] | None, cell_id: NDArray[np.uint64], z: NDArray[Any]) -> bool:
+    """Tell whether detector codes 8, 9, 10 mean the CMS HGCAL: the ids say so too (bits 28-31 of a DetId), or z does.
+
+    Other experiments number their subdetectors from 1 and have an 8, 9 and 10 as well.
+    """
+    if detector is None or not np.isin(detector, list(CMS_SUBDETECTORS)).all():
+        return False
+    depth = np.abs(z)
+    return bool((cell_id >> np.uint64(28) == detector).all()) or bool(
+        ((depth > CMS_DEPTH[0]) & (depth < CMS_DEPTH[1])).all()
+    )
+
+
 def _core_columns(columns: Mapping[str, NDArray[Any]], source: str) -> dict[str, NDArray[Any]]:
     """Bring the core columns to their types and derive those that are missing."""
     n_cells = len(columns["cell_id"])
     core: dict[str, NDArray[Any]] = {"cell_id": as_cell_ids(columns["cell_id"], source)}
     core["layer"] = _as_integer("layer", columns["layer"], np.int16, source)
     detector = columns.get("detector")
-    is_cms = detector is not None and bool(np.isin(detector, list(CMS_SUBDETECTORS)).all())
+    is_cms = is_hgcal(detector, core["cell_id"], columns["z"])
     code = detector if is_cms else columns.get("subdetector", detector)
     core["subdetector"] = (
         np.zeros(n_cells, np.uint8) if code is None else _as_integer("subdetector", code, np.uint8, source)

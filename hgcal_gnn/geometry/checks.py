@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from hgcal_gnn.geometry.cells import cells_sha256
-from hgcal_gnn.geometry.detid import decode_silicon
+from hgcal_gnn.geometry.detid import decode_silicon, holds_detids
 from hgcal_gnn.geometry.neighbours.csr import INTRA, NEXT, PREVIOUS
 from hgcal_gnn.geometry.stations import find_stations
 from hgcal_gnn.geometry.surfaces import surfaces
@@ -59,7 +59,7 @@ def _lonely(graph: CellGraph) -> list[Finding]:
 
 def _few_in_wafer(graph: CellGraph) -> list[Finding]:
     """Silicon cells inside a complete wafer that have three neighbours or fewer in their layer."""
-    if not graph.cells.is_cms:
+    if not graph.cells.is_cms or not holds_detids(graph.cells.cell_id, graph.cells.subdetector):
         return []
     silicon = np.flatnonzero(graph.cells.is_silicon)
     inside = silicon[_inside_complete_wafer(graph, silicon)]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SAMPLED_CELLS = 2000  # of the layer with most of them: a kind of cell looks alike in every layer
 TREE_CELLS = 20_000  # of CMS: rows follow the ids, so these are whole wafers side by side
+UNLIKE = 1.25  # cells of one kind are not alike if most distances differ by more
+THIRD = 3
 SMALLEST = 1e-4  # cm (per cm for tiles): cells on top of each other must not make bins of no width
 
 
@@ -37,7 +39,11 @@ def cell_pitch(table: CellTable, stations: Stations) -> F32:
     pitch = np.zeros(table.n_cells, dtype=np.float32)
     for rows in _alike(table, stations, kind):
         scale = np.hypot(table.x[rows], table.y[rows]) if grows[rows[0]] else np.ones(len(rows))
-        pitch[rows] = scale * _median_spacing(stations, rows, scale, TREE_CELLS if table.is_cms else len(rows))
+        spacing = _spacings(stations, rows, scale, TREE_CELLS if table.is_cms else len(rows))
+        if table.is_cms and not grows[rows[0]] and np.quantile(spacing, 0.9) > UNLIKE * np.quantile(spacing, 0.1):
+            pitch[rows] = _one_by_one(stations, rows)  # no column tells the cells of high and of low density apart
+        else:
+            pitch[rows] = scale * max(float(np.median(spacing)), SMALLEST)
     return pitch
 
 
@@ -53,13 +59,26 @@ def _alike(table: CellTable, stations: Stations, kind: I32) -> Iterator[I64]:
             yield rows[kind[rows] == code]
 
 
-def _median_spacing(stations: Stations, rows: I64, scale: F64, most: int) -> float:
-    """Median of nearest distance / scale over a sample of the first `most` cells in the most populated station."""
+def _spacings(stations: Stations, rows: I64, scale: F64, most: int) -> F64:
+    """Nearest distance / scale for a sample of the first `most` cells in the most populated station."""
     number = stations.number[rows]
     members = np.flatnonzero(number == np.bincount(number).argmax())[:most]
     if len(members) < 2:
-        return 1.0
+        return np.ones(1)
     points = np.column_stack([stations.a[rows[members]], stations.b[rows[members]]])
     sample = np.unique(np.linspace(0, len(members) - 1, SAMPLED_CELLS).astype(np.int64))
     distance = np.asarray(cKDTree(points, balanced_tree=False, compact_nodes=False).query(points[sample], k=2)[0])
-    return max(float(np.median(distance[:, 1] / scale[members[sample]])), SMALLEST)
+    spacing: F64 = distance[:, 1] / scale[members[sample]]
+    return spacing
+
+
+def _one_by_one(stations: Stations, rows: I64) -> F64:
+    """Distance of each cell to its third neighbour in the layer: of the six of a hexagon, two may be of a cut cell."""
+    pitch = np.ones(len(rows))
+    number = stations.number[rows]
+    for station in np.unique(number).tolist():
+        members = np.flatnonzero(number == station)
+        points = np.column_stack([stations.a[rows[members]], stations.b[rows[members]]])
+        if len(points) > THIRD:
+            pitch[members] = np.asarray(cKDTree(points).query(points, k=THIRD + 1)[0])[:, THIRD]
+    return np.maximum(pitch, SMALLEST)

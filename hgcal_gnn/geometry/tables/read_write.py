@@ -11,7 +11,7 @@ import numpy as np
 
 from hgcal_gnn.errors import HgcalError, InputError, OutputError
 from hgcal_gnn.files import atomic_path, check_readable
-from hgcal_gnn.geometry.cells import CellTable
+from hgcal_gnn.geometry.cells import CellTable, is_hgcal
 from hgcal_gnn.geometry.tables.columns import Columns, table_columns
 from hgcal_gnn.geometry.tables.csv_file import read_csv, write_csv
 from hgcal_gnn.geometry.tables.formats import (
@@ -203,7 +203,10 @@ def _layer_numbers(values: Mapping[str, NDArray[Any]], cee_layers: int | None, s
         return layer  # CellTable says what is wrong with them
     if "z_side" not in values:  # a table that states the side does not need the sign of the layer for it
         layer = unsigned_layers(layer, z, source)
-    return count_through(layer, values.get("detector"), z, cee_layers, source)
+    detector = values.get("detector")
+    if not is_hgcal(detector, values["cell_id"], z):
+        return layer
+    return count_through(layer, detector, z, cee_layers, source)
 
 
 def _own_arrays(table: CellTable) -> CellTable:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from hgcal_gnn.geometry.cells import CMS_SUBDETECTORS
+from hgcal_gnn.geometry.detid import HGCAL_HSC, decode_scintillator, decode_silicon
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,9 @@ CODES = range(256)  # subdetector codes are uint8
 def settle_subdetectors(columns: dict[str, NDArray[Any]], texts: Mapping[str, pa.Array]) -> dict[int, str]:
     """Settle the columns `detector` and `subdetector` as CellTable wants them.
 
-    Texts are numbered in alphabetical order. CMS DetIds tell the detector where no column does. Several
-    detectors with subdetectors each become one code per pair; codes beyond 0..255 are numbered.
+    Texts are numbered in alphabetical order. CMS DetIds tell the detector where no column does, and the type of
+    the cells likewise. Several detectors with subdetectors each become one code per pair; codes beyond 0..255
+    are numbered.
 
     Parameters
     ----------
@@ -49,6 +51,9 @@ def settle_subdetectors(columns: dict[str, NDArray[Any]], texts: Mapping[str, pa
     if in_ids is not None and "detector" not in columns and "subdetector" not in columns:
         columns["detector"] = in_ids
         logger.info("the cell ids are CMS DetIds: the subdetector is read off them")
+    if in_ids is not None and "cell_type" not in columns and np.array_equal(in_ids, columns.get("detector", ())):
+        columns["cell_type"] = _types_in_ids(columns["cell_id"], in_ids)
+        logger.info("the cell ids are CMS DetIds: the cell type is read off them")
     detector = columns.get("detector")
     if detector is not None and np.isin(detector, list(CMS_SUBDETECTORS)).all():
         return {}
@@ -94,3 +99,12 @@ def _number_codes(columns: dict[str, NDArray[Any]]) -> dict[int, str]:
     columns["subdetector"] = number.astype(np.uint8)
     words = [str(code) if code < 2**32 else f"{(code >> 32) - 1}/{code & 0xFFFFFFFF}" for code in known.tolist()]
     return {i: f"subdetector {word}" for i, word in enumerate(words)}
+
+
+def _types_in_ids(cell_id: NDArray[np.uint64], detector: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """Read the cell type off CMS DetIds."""
+    tiles = detector == HGCAL_HSC
+    cell_type = np.empty(len(cell_id), dtype=np.int16)
+    cell_type[~tiles] = decode_silicon(cell_id[~tiles]).cell_type
+    cell_type[tiles] = decode_scintillator(cell_id[tiles]).cell_type
+    return cell_type
