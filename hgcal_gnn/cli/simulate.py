@@ -15,8 +15,8 @@ from hgcal_gnn.cli import arguments as args
 from hgcal_gnn.errors import UsageError
 
 if TYPE_CHECKING:
+    from hgcal_gnn.geometry.material import MaterialProfile
     from hgcal_gnn.simulation.beam import Beam
-    from hgcal_gnn.simulation.material import MaterialProfile
 
 MANY = 0.1  # share of showers without hits that is worth a warning
 
@@ -139,7 +139,7 @@ def _beam(
 
 def _material(material: str | None, detector: str) -> MaterialProfile:
     """Load the material by the name of a detector, or from a file."""
-    from hgcal_gnn.simulation.material import load_material
+    from hgcal_gnn.geometry.material import load_material
 
     if material is None or Path(material).suffix not in (".yaml", ".yml"):
         return load_material(material or detector)

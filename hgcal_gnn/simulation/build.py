@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hgcal_gnn.errors import InputError
+from hgcal_gnn.geometry.material import SCALE_ENERGY, MaterialProfile, sensor_kinds
 from hgcal_gnn.simulation.deposit import CellFinder, build_finder, group_layers, surface_coordinates
-from hgcal_gnn.simulation.material import SCALE_ENERGY, MaterialProfile
 from hgcal_gnn.simulation.stack import Sensors, Stack
 
 if TYPE_CHECKING:
@@ -111,23 +111,7 @@ def _extent(table: CellTable, layers: list[list[Surface]]) -> tuple[NDArray[np.f
 
 
 def _sensors(table: CellTable, material: MaterialProfile) -> Sensors:
-    """Find the sensor of each cell: the first in the list that matches it."""
-    kind = np.full(table.n_cells, len(material.sensors), np.uint8)
-    is_tile = np.zeros(len(material.sensors), np.uint8)
-    for number, sensor in reversed(list(enumerate(material.sensors))):
-        matches = np.ones(table.n_cells, dtype=bool)
-        if sensor.is_silicon is not None:
-            matches &= table.is_silicon == sensor.is_silicon
-            is_tile[number] = 1 - sensor.is_silicon
-        if sensor.cell_type is not None:
-            matches &= table.cell_type == sensor.cell_type
-        kind[matches] = number
-    missing = np.flatnonzero(kind == len(material.sensors))
-    if len(missing):
-        row = missing[0]
-        msg = (
-            f"{len(missing)} cells have no sensor in the material of {material.name}, first row {row} (is_silicon "
-            f"{table.is_silicon[row]}, cell_type {table.cell_type[row]}); add one to its list of sensors"
-        )
-        raise InputError(msg)
+    """Return the sensors of a table as the kernels read them."""
+    kind = sensor_kinds(table, material)
+    is_tile = np.array([sensor.is_silicon == 0 for sensor in material.sensors], np.uint8)
     return Sensors(kind, np.array([[sensor.mip, sensor.width] for sensor in material.sensors]), is_tile)

@@ -12,9 +12,9 @@ import numpy as np
 
 from hgcal_gnn import __version__
 from hgcal_gnn.errors import UsageError
+from hgcal_gnn.geometry.material import MaterialProfile, load_material
 from hgcal_gnn.showers.root.write import write_root
 from hgcal_gnn.showers.store.writer import ShowerWriter
-from hgcal_gnn.simulation.material import MaterialProfile, load_material
 from hgcal_gnn.simulation.simulate import sample_metadata, simulate_chunks
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hgcal_gnn.errors import UsageError
+from hgcal_gnn.geometry.material import MaterialProfile, load_material
 from hgcal_gnn.showers.metadata import ShowerMetadata
 from hgcal_gnn.showers.showers import CHUNK, Showers
 from hgcal_gnn.simulation.build import build_stack
 from hgcal_gnn.simulation.hadronic import new_queue
 from hgcal_gnn.simulation.hits import new_hits
 from hgcal_gnn.simulation.kernel import Block, simulate_block
-from hgcal_gnn.simulation.material import MaterialProfile, load_material
 from hgcal_gnn.simulation.parameters import EmModel, HadronModel
 from hgcal_gnn.simulation.stack import World, new_axis
 

@@ -10,11 +10,11 @@ from scipy.spatial import cKDTree
 
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.geometry.detectors import make_detector
+from hgcal_gnn.geometry.material import load_material
 from hgcal_gnn.simulation.beam import Beam, Spectrum
 from hgcal_gnn.simulation.build import build_stack
 from hgcal_gnn.simulation.hadronic import hadron_shower, new_queue
 from hgcal_gnn.simulation.hits import clear_hits, new_hits
-from hgcal_gnn.simulation.material import load_material
 from hgcal_gnn.simulation.parameters import EmModel, HadronModel
 from hgcal_gnn.simulation.random import seed_stream
 from hgcal_gnn.simulation.simulate import simulate, simulate_chunks

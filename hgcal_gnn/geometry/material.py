@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hgcal_gnn.arrays import F64, U8
+    from hgcal_gnn.geometry.cells import CellTable
+
 SCALE_ENERGY = 21.2  # MeV; Moliere radius = X0 x 21.2 MeV / E_c (Particle Data Group, passage of particles, 34.37)
 PACKAGE = "hgcal_gnn.geometry.detectors"
 
@@ -122,6 +125,58 @@ def load_material(detector: str, path: Path | None = None) -> MaterialProfile:
         "give a YAML file with the material of its layers"
     )
     raise UsageError(msg)
+
+
+def sensor_kinds(table: CellTable, material: MaterialProfile) -> U8:
+    """Return the sensor of each cell, the first in the list that matches it: uint8 [n_cells].
+
+    Raises
+    ------
+    InputError
+        If a cell has none.
+    """
+    kind = np.full(table.n_cells, len(material.sensors), np.uint8)
+    for number, sensor in reversed(list(enumerate(material.sensors))):
+        matches = np.ones(table.n_cells, dtype=bool)
+        if sensor.is_silicon is not None:
+            matches &= table.is_silicon == sensor.is_silicon
+        if sensor.cell_type is not None:
+            matches &= table.cell_type == sensor.cell_type
+        kind[matches] = number
+    missing = np.flatnonzero(kind == len(material.sensors))
+    if len(missing):
+        row = missing[0]
+        msg = (
+            f"{len(missing)} cells have no sensor in the material of {material.name}, first row {row} (is_silicon "
+            f"{table.is_silicon[row]}, cell_type {table.cell_type[row]}); add one to its list of sensors"
+        )
+        raise InputError(msg)
+    return kind
+
+
+def calibration(table: CellTable, material: MaterialProfile) -> F64:
+    """Return what each cell's deposit counts for in `reconstructed`, float64 [n_cells] (GeV per GeV).
+
+    1e-3 w_layer / E_MIP: w the loss of a minimum ionising particle in the material of the layer [MeV], shared by the
+    sensor planes that are read out together, E_MIP the most probable deposit in one of them [GeV] (the CMS dE/dx
+    calibration, CMSSW HGCalRecHitWorkerSimple).
+
+    Raises
+    ------
+    InputError
+        If the material does not describe a layer or a sensor of the table.
+    """
+    rows = table.layer.astype(np.int64) - 1
+    if rows.min() < 0 or rows.max() >= material.n_layers:
+        msg = (
+            f"the material of {material.name} describes layers 1 to {material.n_layers}, the table has layers "
+            f"{rows.min() + 1} to {rows.max() + 1}; give the material of this detector"
+        )
+        raise InputError(msg)
+    loss = material.loss / material.samplings  # MeV, [n_layers]
+    mip = np.array([sensor.mip for sensor in material.sensors])  # MeV, [n_sensors]
+    weights: F64 = loss[rows] / mip[sensor_kinds(table, material)]
+    return weights
 
 
 def _parsed(path: Path) -> Mapping[str, Any]:

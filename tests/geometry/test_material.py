@@ -8,8 +8,8 @@ import yaml
 
 from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.geometry.detectors import DETECTORS, make_detector
+from hgcal_gnn.geometry.material import calibration, load_material
 from hgcal_gnn.simulation.build import build_stack
-from hgcal_gnn.simulation.material import load_material
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
@@ -114,3 +114,22 @@ def test_tables_that_do_not_fit_are_refused(tmp_path):
     table = make_detector("hgcal", side=1, eta=(1.9, 2.1), phi=(1.5, 1.6), layers=(2, 2))
     with pytest.raises(InputError, match="no sensor"):
         build_stack(table, load_material("mine", no_silicon))
+
+
+def test_calibration_of_a_cell_is_its_layers_loss_over_the_mip_of_its_sensor():
+    """CLIC ECAL, layer 1: 0.24 cm x 22.10 + 0.05 x 3.876 MeV before a sensor in which a MIP leaves 0.1447 MeV."""
+    table = make_detector("lcd")
+    weights = calibration(table, load_material("lcd"))
+    assert weights[table.layer == 1][0] == pytest.approx((0.24 * 22.10 + 0.05 * 3.876) / 0.1447, rel=1e-6)
+    assert weights[table.layer == 26][0] == pytest.approx((1.9 * 11.43 + 0.3 * 2.052) / 0.464, rel=1e-6)
+
+
+def test_planes_read_out_together_share_the_loss():
+    table, material = make_detector("calogan"), load_material("calogan")
+    first = calibration(table, material)[table.layer == 1][0]
+    assert first == pytest.approx(material.loss[0] / material.samplings[0] / material.sensors[-1].mip, rel=1e-6)
+
+
+def test_a_layer_the_material_does_not_describe_is_named():
+    with pytest.raises(InputError, match="describes layers 1 to 3, the table has layers 1 to 85"):
+        calibration(make_detector("lcd"), load_material("calogan"))
