@@ -1,0 +1,53 @@
+"""The edges of a batch of graphs as rows of neighbours: what every layer on graphs reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Adjacency:
+    """Edges between the nodes of a batch, every relation both ways, without self loops.
+
+    Attributes
+    ----------
+    rowptr : int64 [n_nodes + 1]
+        First edge of each node.
+    col : int64 [n_edges]
+        The other end of each edge; ascending within a node.
+    edge_type : uint8 [n_edges]
+        0 intra-layer, 1 border, 2 to the next layer, 3 to the previous, 4 links by distance.
+    """
+
+    rowptr: Tensor
+    col: Tensor
+    edge_type: Tensor
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.rowptr) - 1
+
+    @property
+    def n_edges(self) -> int:
+        """Number of directed edges."""
+        return len(self.col)
+
+    @cached_property
+    def degree(self) -> Tensor:
+        """Neighbours of each node, int64 [n_nodes]."""
+        return self.rowptr.diff()
+
+    @cached_property
+    def row(self) -> Tensor:
+        """Node each edge belongs to, int64 [n_edges]."""
+        return torch.repeat_interleave(torch.arange(self.n_nodes, device=self.col.device), self.degree)
+
+    def to(self, *args: Any, **options: Any) -> Adjacency:
+        """Return a copy on another device (as `Tensor.to`; types of numbers stay)."""
+        return Adjacency(*(part.to(*args, **options) for part in (self.rowptr, self.col, self.edge_type)))
