@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 
+from hgcal_gnn.errors import UsageError
 from hgcal_gnn.regression.inputs import Edges, InputNeeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hgcal_gnn.regression.batch import ShowerBatch
+    from hgcal_gnn.regression.batch import HitBatch, ShowerBatch
 
 Target = Literal["energy", "eta", "phi"]
 
@@ -52,7 +53,7 @@ class NetworkConfig(ModelConfig):
 class GraphNetworkConfig(NetworkConfig):
     """Settings of networks on the hits."""
 
-    features: tuple[str, ...] = Field(description="hit features, see batching.hit_features.FEATURES")
+    features: tuple[str, ...] = Field(min_length=1, description="hit features, see batching.hit_features.FEATURES")
     edges: Edges = Field("cells", description="edges of the cell graph, nearest hits, or none")
     neighbours: PositiveInt = Field(8, description="nearest hits, for edges: knn")
 
@@ -95,3 +96,17 @@ class Network(nn.Module):
     def forward(self, batch: ShowerBatch) -> Tensor:
         """Return [n_showers, n_outputs]: a number per target (see `NetworkConfig.output`), then ln(sigma)."""
         raise NotImplementedError
+
+
+def hits_of(batch: ShowerBatch) -> HitBatch:
+    """Return the hits of a batch made for a network on hits.
+
+    Raises
+    ------
+    UsageError
+        If the batch was made without (`InputNeeds.features`).
+    """
+    if batch.hits is None:
+        msg = "the batch holds no hits: its inputs were made without hit features"
+        raise UsageError(msg)
+    return batch.hits
