@@ -11,7 +11,7 @@ import torch
 from hgcal_gnn.batching.hit_features import FEATURES, check_features, hit_features
 from hgcal_gnn.batching.hit_graphs import HitGraphs
 from hgcal_gnn.batching.nearest_hits import nearest_hits
-from hgcal_gnn.evaluation.observables import shower_variables
+from hgcal_gnn.evaluation.observables import shower_variables, variable_names
 from hgcal_gnn.geometry.cell_numbers import CellNumbers
 from hgcal_gnn.nn.adjacency import Adjacency
 from hgcal_gnn.regression.batch import HitBatch, ShowerBatch
@@ -39,7 +39,7 @@ class InputNeeds:
     targets
         Of "energy", "eta", "phi"; energy first.
     variables
-        High-level variables (`evaluation.observables`).
+        High-level variables and sets of them (`evaluation.observables.variable_names`).
     features
         Hit features (`batching.hit_features.FEATURES`); empty: no hits.
     edges
@@ -74,12 +74,18 @@ class RegressionInputs:
     ------
     UsageError
         For features, variables or targets that do not exist.
+
+    Attributes
+    ----------
+    variables
+        Names of the high-level variables, sets replaced by their members.
     """
 
     def __init__(self, graph: CellGraph, material: MaterialProfile, needs: InputNeeds) -> None:
         check_features(needs.features)
         self.needs = needs
         self.numbers = CellNumbers.of(graph.cells, material)
+        self.variables = variable_names(self.numbers, needs.variables)
         self._columns = [FEATURES.index(name) for name in needs.features]
         self._graphs = HitGraphs(graph, cell_features=())
 
@@ -104,7 +110,7 @@ class RegressionInputs:
         if self.needs.features:
             showers, hits = self._hits(showers)
         names = ("energy", "eta", "phi")
-        plain = shower_variables(showers, self.numbers, (*names, *self.needs.variables))
+        plain = shower_variables(showers, self.numbers, (*names, *self.variables))
         wanted = [names.index(name) for name in self.needs.targets]
         reference = plain[:, wanted]
         reference[:, 0] = np.maximum(reference[:, 0], SMALLEST)

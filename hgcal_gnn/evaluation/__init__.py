@@ -1,0 +1,1 @@
+"""How showers and regressors are judged: observables, resolution; needs no torch."""
