@@ -59,6 +59,9 @@ _BUILT_IN = {
     ),
     "lcd": _sampling("clic", "lcd", "CLIC-like LCD data set: ECAL 24x24x25 and HCAL 4x4x60"),
     "lcd25": _sampling("clic", "lcd25", "CLIC-like LCD data set: ECAL 25x25x25 and HCAL 5x5x60"),
+    "toy": _sampling(
+        "clic", "toy", "CLIC-like barrel piece for electrons with |eta| < 0.524, 0 < phi < 0.35: 2.1M cells"
+    ),
     "ild-ecal": _sampling("ild", "ild-ecal", "ILD ECAL: 30 layers of 30x30 cells of 5 mm, Si-W"),
     "ild-ahcal": _sampling("ild", "ild-ahcal", "ILD AHCAL: 48 layers of 25x25 tiles of 30 mm, scintillator-steel"),
     "calogan": _summed("calogan", "CaloGAN: LAr-lead, three layers of 3x96, 12x12 and 12x6 cells"),

@@ -1,7 +1,8 @@
 """Stacks of rectangular cells: the regular detectors of the CLIC, ILD and CaloGAN families.
 
 Cells lie in rows along y (phi). CLIC and ILD stacks stand like one flat side of a barrel: depth along x, columns
-along z (eta). CaloGAN stacks stand like an endcap: depth along z, columns along x. The cell table runs over layers,
+along z (eta). The toy detector is too wide for that: its layers are pieces of cylinders around z, their rows counted
+along the arc. CaloGAN stacks stand like an endcap: depth along z, columns along x. The cell table runs over layers,
 then rows, then columns.
 """
 
@@ -38,6 +39,8 @@ class Layer:
         Middle and thickness of the sensitive volume.
     height, width : float
         Sizes of a cell along y and along the columns' axis.
+    middle_phi : float or None
+        Azimuth of the middle [rad] of a layer that is a piece of a cylinder; None: flat.
     """
 
     section: str
@@ -48,6 +51,7 @@ class Layer:
     thickness: float
     height: float
     width: float
+    middle_phi: float | None = None
 
     @property
     def n_cells(self) -> int:
@@ -77,7 +81,19 @@ def stack_table(name: str, layers: list[Layer], *, endcap: bool = False) -> Cell
         f"d{column_axis}": spread([layer.width for layer in layers]),
         "dy": spread([layer.height for layer in layers]),
     }
+    if not endcap and layers[0].middle_phi is not None:
+        _bend(columns, spread([layer.middle_phi for layer in layers], np.float64))
     return CellTable.from_columns(columns, source=name, subdetector_names=SUBDETECTOR_NAMES, detector=name)
+
+
+def _bend(columns: dict[str, NDArray[Any]], middle_phi: NDArray[np.float64]) -> None:
+    """Roll upright layers up around z: x becomes the radius, y the arc from `middle_phi` [n_cells] on."""
+    radius = columns["x"].astype(np.float64)
+    phi = middle_phi + columns["y"] / radius
+    columns["x"] = (radius * np.cos(phi)).astype(np.float32)
+    columns["y"] = (radius * np.sin(phi)).astype(np.float32)
+    columns["dr"], height = columns.pop("dx"), columns.pop("dy")
+    columns["dphi"] = (height / radius).astype(np.float32)
 
 
 def _centres(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -90,6 +106,7 @@ def _centres(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def sampling_layers(family: str, name: str) -> list[Layer]:
     """Return the layers of a sampling calorimeter described by `family`.yaml: clic or ild."""
     listed = numbers(family)
+    middle_phi = listed.get("cylinders", {}).get(name)
     layers = []
     for section, (n_rows, n_columns) in listed["detectors"][name].items():
         of_section = listed["sections"][section]
@@ -104,6 +121,7 @@ def sampling_layers(family: str, name: str) -> list[Layer]:
                 thickness=of_section["sensor_mm"] / 10,
                 height=side,
                 width=side,
+                middle_phi=middle_phi,
             )
             for plane in _planes_mm(of_section)
         ]
