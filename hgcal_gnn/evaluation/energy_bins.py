@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +11,7 @@ import numpy as np
 from hgcal_gnn.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -107,17 +108,17 @@ def _of_beams(beams: F64) -> EnergyBins:
 
 def _spread(energy: F64) -> F64:
     """Return edges over all energies: round numbers, at least `FEWEST` showers in each bin where there are as many."""
-    low, high = _round(energy.min(), np.floor), _round(energy.max(), np.ceil)
+    low, high = _round(float(energy.min()), math.floor), _round(float(energy.max()), math.ceil)
     number = int(np.clip(len(energy) // SHOWERS_PER_BIN, 1, MOST_BINS))
     inner = (np.geomspace if high > LOGARITHMIC * low else np.linspace)(low, high, number + 1)[1:-1]
     kept = [low]
-    for edge in np.unique([_round(edge, np.round) for edge in inner]):  # ten at most
+    for edge in np.unique([_round(float(edge), round) for edge in inner]):  # ten at most
         if ((energy >= kept[-1]) & (energy < edge)).sum() >= FEWEST and (energy >= edge).sum() >= FEWEST:
             kept.append(edge)
     return np.array([*kept, high])
 
 
-def _round(energy: float, rounding: np.ufunc | np._ArrayFunctionDispatcher) -> float:  # type: ignore[name-defined]
+def _round(energy: float, rounding: Callable[[float], float]) -> float:
     """Round to two digits, up, down or to the nearest."""
-    unit = 10.0 ** (np.floor(np.log10(energy)) - 1)
-    return float(rounding(np.round(energy / unit, 6)) * unit)
+    unit = 10.0 ** (math.floor(math.log10(energy)) - 1)
+    return float(rounding(round(float(energy / unit), 6)) * unit)
