@@ -1,0 +1,38 @@
+"""All regressors by their kind; a new one is added to `ALL`."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from hgcal_gnn.regression.models.base import ModelConfig, Network
+from hgcal_gnn.regression.models.message_passing import MessagePassingNetwork
+
+ALL: tuple[type[Any], ...] = (MessagePassingNetwork,)
+
+
+def _by_kind() -> MappingProxyType[str, type[Any]]:
+    """Sort the models by the kind their configs fix; no two may share one."""
+    found: dict[str, type[Any]] = {}
+    for model in ALL:
+        kind = model.config_class.model_fields["kind"].default
+        if kind in found:
+            msg = f"two models of kind {kind}"
+            raise TypeError(msg)
+        found[kind] = model
+    return MappingProxyType(found)
+
+
+MODELS = _by_kind()
+
+if TYPE_CHECKING:
+    AnyModelConfig = ModelConfig
+else:
+    _configs = tuple(model.config_class for model in ALL)
+    AnyModelConfig = Annotated[reduce(or_, _configs), Field(discriminator="kind")] if len(_configs) > 1 else _configs[0]
+
+__all__ = ["ALL", "MODELS", "AnyModelConfig", "Network"]

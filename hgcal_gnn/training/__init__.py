@@ -1,0 +1,1 @@
+"""Training runs: samples, run folder, trainer, checkpoints and resuming, results."""
