@@ -78,7 +78,7 @@ def variable_names(numbers: CellNumbers, names: str | Sequence[str]) -> tuple[st
     layers = tuple(name for name in known if name.startswith("layer_") and name != "layer_spread")
     sets = {
         "published": PUBLISHED,
-        "all_sections": tuple(name for name in known if "section_" in name),
+        "all_sections": tuple(name for name in known if name.startswith("section_")),
         "all_layers": layers,
         "shape": tuple(name for name in known if name not in layers),
         "all": tuple(known),

@@ -1,4 +1,4 @@
-"""From showers and a cell graph to what a regressor sees: the one place where its inputs are made, in training and after."""
+"""From showers and a cell graph to what a regressor sees: the one place where its inputs are made."""
 
 from __future__ import annotations
 

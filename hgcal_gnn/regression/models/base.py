@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from torch import Tensor, nn
 
@@ -14,7 +16,8 @@ from hgcal_gnn.regression.inputs import Edges, InputNeeds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hgcal_gnn.regression.batch import HitBatch, ShowerBatch
+    from hgcal_gnn.arrays import F64, Array
+    from hgcal_gnn.regression.batch import HitBatch, ShowerBatch, Table
 
 Target = Literal["energy", "eta", "phi"]
 
@@ -110,3 +113,73 @@ def hits_of(batch: ShowerBatch) -> HitBatch:
         msg = "the batch holds no hits: its inputs were made without hit features"
         raise UsageError(msg)
     return batch.hits
+
+
+class Baseline(ABC):
+    """A regressor that is no network: fitted to a table of variables in one go.
+
+    Attributes
+    ----------
+    config
+    names
+        Variables it was fitted to, in their order.
+    arrays
+        What the fit found.
+    """
+
+    config_class: ClassVar[type[ModelConfig]]
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.config = config
+        self.names: tuple[str, ...] = ()
+        self.arrays: dict[str, Array] = {}
+
+    def fit(self, table: Table, validation: Table) -> None:
+        """Fit to a table with the variables of the config.
+
+        Parameters
+        ----------
+        validation
+            Where the fit may look to stop in time.
+
+        Raises
+        ------
+        UsageError
+            If the table lacks what the model needs.
+        """
+        self.arrays = self._fitted(table, validation)
+        self.names = table.names
+
+    def predict(self, table: Table) -> F64:
+        """Return the energy of each shower [GeV], float64 [n_showers].
+
+        Raises
+        ------
+        UsageError
+            If the model was not fitted, or to other variables.
+        """
+        if table.names != self.names:
+            msg = (
+                f"the model was fitted to {', '.join(self.names) or 'nothing yet'}, "
+                f"the table has {', '.join(table.names)}"
+            )
+            raise UsageError(msg)
+        return self._predicted(table)
+
+    def state(self) -> dict[str, Array]:
+        """Return all that was fitted, as arrays that a .safetensors file can hold."""
+        names = np.frombuffer("\n".join(self.names).encode(), dtype=np.uint8)
+        return {"names": names, **self.arrays}
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Take over what `state` gave."""
+        self.arrays = {name: values for name, values in state.items() if name != "names"}
+        self.names = tuple(state["names"].tobytes().decode().split("\n"))
+
+    @abstractmethod
+    def _fitted(self, table: Table, validation: Table) -> dict[str, Array]:
+        """Fit and return what was found."""
+
+    @abstractmethod
+    def _predicted(self, table: Table) -> F64:
+        """Predict with `arrays`."""

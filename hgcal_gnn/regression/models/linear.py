@@ -1,0 +1,132 @@
+"""Baselines that add up calibrated energies: of the whole shower, of sections, of layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field, NonNegativeFloat
+
+from hgcal_gnn.errors import UsageError
+from hgcal_gnn.regression.models.base import Baseline, ModelConfig
+
+if TYPE_CHECKING:
+    from hgcal_gnn.arrays import F64, Array
+    from hgcal_gnn.regression.batch import Table
+
+RIDGE = 1e-6  # mean square share of the energy below which a layer gets the common factor
+
+
+class LinearConfig(ModelConfig):
+    """Settings all sums share."""
+
+    offset: bool = Field(default=False, description="add a constant energy")
+    ridge: NonNegativeFloat = Field(
+        RIDGE, description="pulls the coefficients of layers with hardly any energy to the common one"
+    )
+
+
+class SumConfig(LinearConfig):
+    """Energy = factor x `reconstructed`."""
+
+    kind: Literal["sum"] = "sum"
+    variables: tuple[str, ...] = Field(("energy",), description="energies that are added up")
+
+
+class SumSectionsConfig(LinearConfig):
+    """One factor per section: CE-E, CE-H silicon, CE-H scintillator."""
+
+    kind: Literal["sum_sections"] = "sum_sections"
+    variables: tuple[str, ...] = Field(("all_sections",), description="energies that are added up")
+
+
+class LayerLinearConfig(LinearConfig):
+    """One factor per layer."""
+
+    kind: Literal["layer_linear"] = "layer_linear"
+    variables: tuple[str, ...] = Field(("all_layers",), description="energies that are added up")
+
+
+class Linear(Baseline):
+    """Sum of energies with fitted coefficients, those that bring prediction / truth closest to 1.
+
+    Least squares of relative residuals alone would pull the energy low, by about the square of the resolution: the
+    sum is scaled to a median of prediction / truth of 1 (on the showers of the fit).
+    """
+
+    config: LinearConfig
+
+    def _fitted(self, table: Table, validation: Table) -> dict[str, Array]:  # noqa: ARG002 - nothing to stop
+        terms = self._terms(table)
+        coefficients = fit_relative(terms, table.energy, self.config.ridge)
+        return {"coefficients": coefficients * median_factor(terms @ coefficients, table.energy)}
+
+    def _predicted(self, table: Table) -> F64:
+        predicted: F64 = self._terms(table) @ self.arrays["coefficients"]
+        return predicted
+
+    def _terms(self, table: Table) -> F64:
+        return with_constant(table.variables) if self.config.offset else table.variables
+
+
+class Sum(Linear):
+    """See `SumConfig`."""
+
+    config_class = SumConfig
+
+
+class SumSections(Linear):
+    """See `SumSectionsConfig`."""
+
+    config_class = SumSectionsConfig
+
+
+class LayerLinear(Linear):
+    """See `LayerLinearConfig`."""
+
+    config_class = LayerLinearConfig
+
+
+def with_constant(terms: F64) -> F64:
+    """Append a column of 1 GeV."""
+    return np.concatenate([terms, np.ones((len(terms), 1))], axis=1)
+
+
+def fit_relative(terms: F64, energy: F64, ridge: float) -> F64:
+    """Minimise mean(|1 - terms @ c / energy|^2) + ridge |c - common|^2.
+
+    `common` is the one factor that fits all terms best: columns without energy in them get it, rather than anything.
+
+    Parameters
+    ----------
+    terms : float64 [n_showers, n_terms]
+        [GeV]
+    energy : float64 [n_showers]
+        Truth [GeV].
+
+    Returns
+    -------
+    float64 [n_terms]
+
+    Raises
+    ------
+    UsageError
+        If there are no showers with energy.
+    """
+    shares = terms / energy[:, np.newaxis]
+    whole = shares.sum(axis=1)
+    if not (whole @ whole) > 0:
+        msg = f"none of the {len(energy)} showers of the fit left any energy"
+        raise UsageError(msg)
+    common = whole.sum() / (whole @ whole)
+    gram = shares.T @ shares / len(shares) + ridge * np.eye(shares.shape[1])
+    rest = 1 - common * whole
+    step, *_ = np.linalg.lstsq(gram, shares.T @ rest / len(shares), rcond=None)
+    coefficients: F64 = common + step
+    return coefficients
+
+
+def median_factor(predicted: F64, energy: F64) -> float:
+    """Return the factor that makes the median of prediction / truth 1."""
+    median = float(np.median(predicted / energy))
+    return 1 / median if median > 0 else 1.0
