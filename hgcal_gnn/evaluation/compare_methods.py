@@ -134,7 +134,7 @@ def compare_methods(
         msg = f"unknown baseline {baseline!r}: the methods are {', '.join(names)}"
         raise UsageError(msg)
     draws = draw_statistics(truth, list(predictions.values()), bins, replicas=replicas, seed=seed)
-    resolutions = [np.log(statistics[:, _RESOLUTION]) for statistics in draws.statistics]
+    resolutions = [_logarithm(statistics[:, _RESOLUTION]) for statistics in draws.statistics]
     reference = resolutions[names.index(baseline)]
     return Comparison(
         tables={name: resolution_table(draws, k) for k, name in enumerate(names)},
@@ -144,6 +144,11 @@ def compare_methods(
             for name, logarithm in zip(names, resolutions, strict=True)
         },
     )
+
+
+def _logarithm(resolution: F64) -> F64:
+    """Return ln(resolution); NaN where it is 0, which no ratio can be taken of."""
+    return np.log(np.where(resolution > 0, resolution, np.nan))
 
 
 def _ratio(method: F64, reference: F64, *, same: bool) -> Ratio:

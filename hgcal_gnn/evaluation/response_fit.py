@@ -17,7 +17,7 @@ from hgcal_gnn.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from hgcal_gnn.arrays import Bools, F64
+    from hgcal_gnn.arrays import F64, Bools
 
 TERMS = ("a", "b", "c")
 UNITS = {"a": "sqrt(GeV)", "b": "GeV", "c": ""}
