@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hgcal_gnn.evaluation.response_fit import resolution_curve
-from hgcal_gnn.plotting.style import FAINT, INK, LINES, MARKERS, blank_figure, figure, tidy
+from hgcal_gnn.plotting.style import FAINT, INK, LINES, MARKERS, blank_figure, figure, plain_log_ticks, tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
@@ -94,8 +94,8 @@ def linearity_figure(tables: Mapping[str, ResolutionTable], *, title: str = "") 
         handles.append(draw_points(table.energy, table.linearity, label=name, style=number, shift=shift, ax=ax))
     _set_energy_axis(ax, tables)
     if ax.get_xscale() == "log":
-        _set_log(ax.set_yscale)
-        _plain_ticks(ax, "y")
+        ax.set_yscale("log")
+        plain_log_ticks(ax.yaxis)
     ax.set_ylim(ax.get_xlim())
     ax.plot(ax.get_xlim(), ax.get_xlim(), color=FAINT, linewidth=0.9, zorder=1)
     tidy(ax, "", "median predicted energy [GeV]", title)
@@ -224,26 +224,12 @@ def _set_energy_axis(ax: Axes, tables: Mapping[str, ResolutionTable]) -> None:
     energy = np.concatenate([table.energy[np.isfinite(table.energy)] for table in tables.values()])
     low, high = float(energy.min()), float(energy.max())
     if high > LOGARITHMIC * low:
-        _set_log(ax.set_xscale)
+        ax.set_xscale("log")
         ax.set_xlim(low / 1.25, high * 1.25)
-        _plain_ticks(ax, "x")
+        plain_log_ticks(ax.xaxis)
         return
     margin = 0.08 * (high - low) or 0.1 * high
     ax.set_xlim(low - margin, high + margin)
-
-
-def _set_log(set_scale: Callable[[str], None]) -> None:
-    set_scale("log")
-
-
-def _plain_ticks(ax: Axes, which: str) -> None:
-    """Write 10, 20, 50, 100 instead of powers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415 (slow to import)
-
-    axis = ax.xaxis if which == "x" else ax.yaxis
-    axis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def _shift(number: int, of: int) -> float:

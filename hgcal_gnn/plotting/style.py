@@ -18,6 +18,7 @@ from hgcal_gnn.geometry.cells import CMS_SUBDETECTORS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -111,6 +112,15 @@ def tidy(ax: Axes, xlabel: str, ylabel: str, title: str = "") -> None:
         spine.set_visible(side in {"left", "bottom"})
         spine.set_color(FAINT)
     ax.tick_params(colors=INK, labelsize=9, color=FAINT, length=3)
+
+
+def plain_log_ticks(axis: Axis) -> None:
+    """Write 10, 20, 50, 100 on a logarithmic axis instead of powers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415 (slow to import)
+
+    axis.set_major_locator(LogLocator(10, subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def save_figure(fig: Figure, path: Path, *, overwrite: bool = False, dpi: float = 200.0) -> None:
