@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from hgcal_gnn.regression.models.base import ModelConfig, Network
+from hgcal_gnn.regression.models.bdt import Bdt
+from hgcal_gnn.regression.models.linear import LayerLinear, Sum, SumSections
 from hgcal_gnn.regression.models.message_passing import MessagePassingNetwork
+from hgcal_gnn.regression.models.oracle import Oracle
 
-ALL: tuple[type[Any], ...] = (MessagePassingNetwork,)
+ALL: tuple[type[Any], ...] = (
+    Sum,
+    SumSections,
+    LayerLinear,
+    Oracle,
+    Bdt,
+    MessagePassingNetwork,
+)
 
 
 def _by_kind() -> MappingProxyType[str, type[Any]]:

@@ -11,7 +11,7 @@ from hgcal_gnn.errors import UsageError
 from hgcal_gnn.regression.models.base import Baseline, ModelConfig
 
 if TYPE_CHECKING:
-    from hgcal_gnn.arrays import F64, Array
+    from hgcal_gnn.arrays import F64, Array, Bools
     from hgcal_gnn.regression.batch import Table
 
 RIDGE = 1e-6  # mean square share of the energy below which a layer gets the common factor
@@ -58,7 +58,8 @@ class Linear(Baseline):
 
     def _fitted(self, table: Table, validation: Table) -> dict[str, Array]:  # noqa: ARG002 - nothing to stop
         terms = self._terms(table)
-        coefficients = fit_relative(terms, table.energy, self.config.ridge)
+        alike = np.arange(terms.shape[1]) < len(table.names)
+        coefficients = fit_relative(terms, table.energy, self.config.ridge, alike)
         return {"coefficients": coefficients * median_factor(terms @ coefficients, table.energy)}
 
     def _predicted(self, table: Table) -> F64:
@@ -66,7 +67,9 @@ class Linear(Baseline):
         return predicted
 
     def _terms(self, table: Table) -> F64:
-        return with_constant(table.variables) if self.config.offset else table.variables
+        if not self.config.offset:
+            return table.variables
+        return np.concatenate([table.variables, np.ones((len(table.energy), 1))], axis=1)
 
 
 class Sum(Linear):
@@ -87,15 +90,11 @@ class LayerLinear(Linear):
     config_class = LayerLinearConfig
 
 
-def with_constant(terms: F64) -> F64:
-    """Append a column of 1 GeV."""
-    return np.concatenate([terms, np.ones((len(terms), 1))], axis=1)
+def fit_relative(terms: F64, energy: F64, ridge: float, alike: Bools) -> F64:
+    """Minimise mean((1 - terms @ c / energy)^2) + ridge |c - expected|^2.
 
-
-def fit_relative(terms: F64, energy: F64, ridge: float) -> F64:
-    """Minimise mean(|1 - terms @ c / energy|^2) + ridge |c - common|^2.
-
-    `common` is the one factor that fits all terms best: columns without energy in them get it, rather than anything.
+    Expected is the one factor that brings the sum of the terms `alike` closest to the energy, for these, and 0 for
+    others: a layer without energy in the sample gets that factor, rather than anything.
 
     Parameters
     ----------
@@ -103,6 +102,8 @@ def fit_relative(terms: F64, energy: F64, ridge: float) -> F64:
         [GeV]
     energy : float64 [n_showers]
         Truth [GeV].
+    alike : bool [n_terms]
+        Calibrated energies, whose sum is about the energy.
 
     Returns
     -------
@@ -114,15 +115,15 @@ def fit_relative(terms: F64, energy: F64, ridge: float) -> F64:
         If there are no showers with energy.
     """
     shares = terms / energy[:, np.newaxis]
-    whole = shares.sum(axis=1)
+    whole = shares[:, alike].sum(axis=1)
     if not (whole @ whole) > 0:
         msg = f"none of the {len(energy)} showers of the fit left any energy"
         raise UsageError(msg)
-    common = whole.sum() / (whole @ whole)
+    expected = np.where(alike, whole.sum() / (whole @ whole), 0.0)
     gram = shares.T @ shares / len(shares) + ridge * np.eye(shares.shape[1])
-    rest = 1 - common * whole
-    step, *_ = np.linalg.lstsq(gram, shares.T @ rest / len(shares), rcond=None)
-    coefficients: F64 = common + step
+    missing = shares.T @ (1 - shares @ expected) / len(shares)
+    step, *_ = np.linalg.lstsq(gram, missing, rcond=None)
+    coefficients: F64 = expected + step
     return coefficients
 
 
