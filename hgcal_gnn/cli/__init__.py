@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hgcal_gnn import __version__
-from hgcal_gnn.cli import convert, doctor, geometry, inspect, quickstart, showers_table, simulate, stores
+from hgcal_gnn.cli import compare, convert, doctor, geometry, inspect, quickstart, showers_table, simulate, stores
 from hgcal_gnn.cli.errors import run_app
 
 app = typer.Typer(
@@ -37,7 +37,7 @@ def options(
     """Cell graphs and graph networks for calorimeters that do not fit in a regular grid."""
 
 
-for group in (quickstart, geometry, showers_table, convert, simulate, inspect, stores, doctor):
+for group in (quickstart, geometry, showers_table, convert, simulate, inspect, stores, compare, doctor):
     group.register(app)
 
 

@@ -82,7 +82,7 @@ class Replicas:
     def above(self, limit: F64) -> F64:
         """Return the share of showers above `limit` (float64 [rows]) of each replica."""
         place = np.searchsorted(self.values, limit - self.origin, side="right")
-        return np.asarray(1.0 - self._count[self.rows, place] / self.n)
+        return np.asarray((self.n - self._count[self.rows, place]) / self.n)
 
     def _ordered(self, rank: int) -> F64:
         """Return the shower with `rank` others before it, of each replica."""

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import brentq, nnls
 
 from hgcal_gnn.errors import InputError
+from hgcal_gnn.evaluation.text import with_error
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -74,9 +75,7 @@ class ResolutionFit:
     def _term(self, k: int, factor: float, unit: str) -> str:
         if np.isfinite(self.limit[k]):
             return f"(< {factor * self.limit[k]:.2g}{unit})"
-        error = factor * self.error[k]
-        digits = max(0, 1 - int(np.floor(np.log10(error)))) if error > 0 else 2
-        return f"({factor * self.value[k]:.{digits}f} ± {error:.{digits}f}{unit})"
+        return f"({with_error(factor * self.value[k], factor * self.error[k])}{unit})"
 
 
 def resolution_curve(energy: ArrayLike, a: float, b: float, c: float) -> F64:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 COLUMNS = 4  # panels beside each other, at most
 WIDTHS = 5.0  # range of the axis around the median, in the largest sigma_68
 N_BINS = 50
+LINE_HEIGHT = 0.09  # of the text, in heights of a panel
 RESPONSE = "response: predicted / true energy"
 
 
@@ -150,17 +151,17 @@ def _draw_panel(
         bias, width = 100 * table.bias.value[number], 100 * table.resolution.value[number]
         text = rf"bias {bias:+.1f} %, $\sigma_{{68}}$ {width:.3g} %"
         ax.text(
-            0.99, 0.98 - 0.09 * style, text, transform=ax.transAxes, ha="right", va="top", fontsize=8, zorder=5,
+            0.99, 0.98 - LINE_HEIGHT * style, text, transform=ax.transAxes, ha="right", va="top", fontsize=8, zorder=5,
             color=LINES[style % len(LINES)],
         )  # fmt: skip
     ax.axvline(1.0, color=FAINT, linewidth=0.8, zorder=1)
     ax.set_xlim(edges[0], edges[-1])
-    top = ax.dataLim.y1
+    top, text_height = float(ax.dataLim.y1), min(0.06 + LINE_HEIGHT * len(responses), 0.6)
     if log_y:
         ax.set_yscale("log")
-        ax.set_ylim(0.5, top * 10 ** (0.3 + 0.17 * len(responses)))
+        ax.set_ylim(0.5, top * (top / 0.5) ** (text_height / (1 - text_height)))
     else:
-        ax.set_ylim(0.0, top * (1.1 + 0.09 * len(responses)))
+        ax.set_ylim(0.0, top / (1 - text_height))
     return drawn
 
 
