@@ -54,8 +54,9 @@ def shower_variables(showers: Showers, numbers: CellNumbers, names: Sequence[str
     for column, name in enumerate(names):
         observable, member = known[name]
         if observable.name not in families:
-            families[observable.name] = observable.compute(found).reshape(len(showers), -1)
-        values[:, column] = families[observable.name][:, member]
+            families[observable.name] = observable.compute(found)
+        family = families[observable.name]
+        values[:, column] = family if family.ndim == 1 else family[:, member]
     return values
 
 
