@@ -179,7 +179,7 @@ def compare_runs(
     comparison = compare_methods(
         truth, {name: [run.prediction for run in members] for name, members in groups.items()}, bins=choose_bins(truth)
     )
-    published = (*published_points(pdg_id), *published_fits(pdg_id))
+    published: list[PublishedPoints | PublishedFit] = [*published_points(pdg_id), *published_fits(pdg_id)]
     return ComparisonReport(groups, comparison, fit_tables(comparison), published)
 
 

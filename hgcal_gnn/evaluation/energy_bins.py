@@ -108,7 +108,8 @@ def _of_beams(beams: F64) -> EnergyBins:
 
 def _spread(energy: F64) -> F64:
     """Return edges over all energies: round numbers, at least `FEWEST` showers in each bin where there are as many."""
-    low, high = _round(float(energy.min()), math.floor), _round(float(energy.max()), math.ceil)
+    least, most = float(energy.min()), float(energy.max())
+    low, high = min(least, _round(least, math.floor)), max(most, _round(most, math.ceil))  # rounding may miss by a bit
     number = int(np.clip(len(energy) // SHOWERS_PER_BIN, 1, MOST_BINS))
     inner = (np.geomspace if high > LOGARITHMIC * low else np.linspace)(low, high, number + 1)[1:-1]
     kept = [low]
@@ -121,4 +122,4 @@ def _spread(energy: F64) -> F64:
 def _round(energy: float, rounding: Callable[[float], float]) -> float:
     """Round to two digits, up, down or to the nearest."""
     unit = 10.0 ** (math.floor(math.log10(energy)) - 1)
-    return float(rounding(round(float(energy / unit), 6)) * unit)
+    return float(f"{rounding(round(energy / unit, 6)) * unit:.6g}")
