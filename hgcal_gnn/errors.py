@@ -19,5 +19,9 @@ class OutputError(HgcalError, OSError):
     """A result could not be written; nothing was left behind (exit code 1)."""
 
 
+class TrainingError(HgcalError, RuntimeError):
+    """A training that cannot go on (exit code 1)."""
+
+
 class GeometryMismatchError(InputError):
     """Data made with one geometry were given to another (their ``cells_sha256`` differ)."""

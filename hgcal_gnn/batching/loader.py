@@ -64,6 +64,11 @@ class BatchLoader:
     as_torch
         Convert batches with their `to_torch`; else they hold NumPy arrays.
 
+    Attributes
+    ----------
+    share
+        (k, n): of every batch, take each n-th shower from the k-th on. For n processes that train together.
+
     Raises
     ------
     GeometryMismatchError
@@ -92,6 +97,7 @@ class BatchLoader:
         self.make = make
         self.prefetch = prefetch
         self.as_torch = as_torch
+        self.share = (0, 1)
         self.order = BatchOrder(
             starts=_block_starts(store),
             rows=np.arange(len(store)) if rows is None else np.asarray(rows, dtype=np.int64),
@@ -150,7 +156,8 @@ class BatchLoader:
         self._next = (state["epoch"] + 1, 0) if done else (state["epoch"], state["batch"])
 
     def _batches(self, epoch: int, first: int) -> Iterator[Any]:
-        rows = self.order.batches(epoch, first=first)
+        rank, n_ranks = self.share
+        rows = (batch[rank::n_ranks] for batch in self.order.batches(epoch, first=first))
         for batch in self._ahead(rows) if self.prefetch else map(self._load, rows):
             if self._epoch == epoch:
                 self._given += 1

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from hgcal_gnn import __version__
-from hgcal_gnn.cli import compare, convert, doctor, geometry, inspect, quickstart, showers_table, simulate, stores
+from hgcal_gnn.cli import (
+    compare,
+    convert,
+    doctor,
+    geometry,
+    inspect,
+    predict,
+    quickstart,
+    showers_table,
+    simulate,
+    stores,
+    train,
+)
+from hgcal_gnn.cli.allocator import tune_allocator
 from hgcal_gnn.cli.errors import run_app
 
 app = typer.Typer(
@@ -37,10 +50,11 @@ def options(
     """Cell graphs and graph networks for calorimeters that do not fit in a regular grid."""
 
 
-for group in (quickstart, geometry, showers_table, convert, simulate, inspect, stores, compare, doctor):
+for group in (quickstart, geometry, showers_table, convert, simulate, inspect, stores, train, predict, compare, doctor):
     group.register(app)
 
 
 def main() -> None:
     """Run the command line and exit with 0, 1 (failure) or 2 (usage)."""
+    tune_allocator()
     sys.exit(run_app(app, sys.argv[1:]))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
-
-from hgcal_gnn.nn.adjacency import Adjacency
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hgcal_gnn.arrays import F32, F64
+    from hgcal_gnn.nn.adjacency import Adjacency
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,16 +65,42 @@ class ShowerBatch:
         return len(self.target)
 
     def to(self, *args: Any, **options: Any) -> ShowerBatch:
-        """Return a copy on another device, as `Tensor.to`."""
+        """Return a copy on another device or in another precision, as `Tensor.to`; integers stay integers."""
 
         def moved(part: Any) -> Any:
             if isinstance(part, HitBatch):
                 return replace(part, **{item.name: moved(getattr(part, item.name)) for item in fields(part)})
             if isinstance(part, dict):
                 return {name: moved(value) for name, value in part.items()}
-            return part if part is None else part.to(*args, **options)
+            if part is None or (isinstance(part, Tensor) and part.is_floating_point()):
+                return part if part is None else part.to(*args, **options)
+            return part.to(*without_types, **devices_only)
+
+        without_types = tuple(value for value in args if not isinstance(value, torch.dtype))
+        devices_only = {name: value for name, value in options.items() if name != "dtype"}
 
         return replace(self, **{item.name: moved(getattr(self, item.name)) for item in fields(self)})
+
+    def to_torch(self) -> ShowerBatch:
+        """Return the batch itself: it holds tensors already (what `BatchLoader` asks for)."""
+        return self
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all tensors under the names "target", "hits.x", "hits.adjacency.col", "voxels.ECAL", ..."""
+        found: dict[str, Tensor] = {}
+
+        def collect(prefix: str, part: Any) -> None:
+            if isinstance(part, Tensor):
+                found[prefix] = part
+            elif isinstance(part, dict):
+                for name, value in part.items():
+                    collect(f"{prefix}.{name}", value)
+            elif part is not None:
+                for item in fields(part):
+                    collect(f"{prefix}.{item.name}" if prefix else item.name, getattr(part, item.name))
+
+        collect("", self)
+        return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,7 +39,7 @@ class InputNeeds:
     targets
         Of "energy", "eta", "phi"; energy first.
     variables
-        High-level variables and sets of them (`evaluation.observables.variable_names`).
+        High-level variables (`evaluation.observables`).
     features
         Hit features (`batching.hit_features.FEATURES`); empty: no hits.
     edges
@@ -84,6 +84,7 @@ class RegressionInputs:
     def __init__(self, graph: CellGraph, material: MaterialProfile, needs: InputNeeds) -> None:
         check_features(needs.features)
         self.needs = needs
+        self.cells_sha256 = graph.cells_sha256
         self.numbers = CellNumbers.of(graph.cells, material)
         self.variables = variable_names(self.numbers, needs.variables)
         self._columns = [FEATURES.index(name) for name in needs.features]

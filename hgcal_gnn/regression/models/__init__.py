@@ -39,10 +39,16 @@ def _by_kind() -> MappingProxyType[str, type[Any]]:
 
 MODELS = _by_kind()
 
+
+def kind_of(config: ModelConfig) -> str:
+    """Return the kind of model that settings are for."""
+    return str(type(config).model_fields["kind"].default)
+
+
 if TYPE_CHECKING:
     AnyModelConfig = ModelConfig
 else:
     _configs = tuple(model.config_class for model in ALL)
-    AnyModelConfig = Annotated[reduce(or_, _configs), Field(discriminator="kind")] if len(_configs) > 1 else _configs[0]
+    AnyModelConfig = Annotated[reduce(or_, _configs), Field(discriminator="kind")]
 
-__all__ = ["ALL", "MODELS", "AnyModelConfig", "Network"]
+__all__ = ["ALL", "MODELS", "AnyModelConfig", "Network", "kind_of"]

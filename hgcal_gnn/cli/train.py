@@ -1,0 +1,104 @@
+"""train: a regressor from the settings in a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hgcal_gnn.errors import UsageError
+
+if TYPE_CHECKING:
+    from hgcal_gnn.config.run import RunConfig
+    from hgcal_gnn.training.run_folder import RunFolder
+
+CONFIG_FILES = (".yaml", ".yml")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("train")(train)
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="Settings (.yaml), or the folder of a run to resume.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting: --set train.epochs=50 --set model.hidden=32.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Run folder. Default: runs/NAME-SEED, NAME as the settings.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps; short for --set train.device=...")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads. Default: all processors.")] = None,
+) -> None:
+    """Train and test an energy regressor. After Ctrl-C or a crash, the same command with --resume goes on."""
+    if resume and overwrite:
+        msg = "give --resume or --overwrite, not both"
+        raise UsageError(msg)
+    from hgcal_gnn.cli.compiling import compile_note
+    from hgcal_gnn.cli.threads import use_threads
+    from hgcal_gnn.training.run import run_training
+
+    use_threads(threads)
+    settings, folder = _read(config, [*(changes or []), *([f"train.device={device}"] if device else [])], output)
+    try:
+        with compile_note():
+            run = run_training(settings, folder, resume=resume, overwrite=overwrite)
+    except KeyboardInterrupt:
+        _tell_interrupted(folder)
+        raise typer.Exit(130) from None
+    _tell(run)
+
+
+def _read(config: Path, changes: list[str], output: Path | None) -> tuple[RunConfig, Path]:
+    """Return the settings and the run folder."""
+    from hgcal_gnn.config.read import read_config
+    from hgcal_gnn.config.run import RunConfig
+
+    if config.is_dir():
+        from hgcal_gnn.training.run_folder import RunFolder
+
+        folder = RunFolder(config)
+        folder.read_config()
+        return read_config(RunConfig, folder.config, changes), output or config
+    if config.suffix not in CONFIG_FILES:
+        msg = f"{config}: settings are a file that ends in .yaml, or the folder of a run"
+        raise UsageError(msg)
+    settings = read_config(RunConfig, config, changes)
+    return settings, output or Path("runs") / f"{config.stem}-{settings.seed}"
+
+
+def _tell_interrupted(folder: Path) -> None:
+    from hgcal_gnn.training.run_folder import RunFolder
+
+    kept = "the last finished epoch is kept" if RunFolder(folder).last.exists() else "no epoch was finished"
+    print(f"\nInterrupted; {kept}. Go on with: hgcal-gnn train {folder} --resume", file=sys.stderr)
+
+
+def _tell(run: RunFolder) -> None:
+    """Print what came out; processes other than the first have nothing to say."""
+    from hgcal_gnn.training.machine import is_first_process
+
+    if not is_first_process():
+        return
+    import json
+
+    metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
+    rate = f", {metrics['showers_per_second']:.0f} showers/s" if metrics["showers_per_second"] else ""
+    print(f"{metrics['kind']}: {metrics['n_parameters']} parameters, {metrics['epochs']} epochs in "
+          f"{metrics['seconds']:.0f} s{rate} ({metrics['hardware']})")  # fmt: skip
+    print(f"{'energy [GeV]':>16} {'showers':>8} {'bias [%]':>16} {'resolution [%]':>16}")
+    for found in metrics["test"]["bins"]:
+        shown = [_percent(found[name], found[f"{name}_error"]) for name in ("bias", "resolution")]
+        print(f"{found['low']:>7.4g} - {found['high']:<6.4g} {found['showers']:>8} {shown[0]:>16} {shown[1]:>16}")
+    print(f"run folder: {run.path}")
+
+
+def _percent(value: float | None, error: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:.2f}" + ("" if error is None else f" +- {100 * error:.2f}")

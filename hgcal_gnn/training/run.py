@@ -1,0 +1,184 @@
+"""A whole run: data, training, calibration, test, results in a folder."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hgcal_gnn.errors import InputError
+from hgcal_gnn.evaluation.resolution import measure_resolution
+from hgcal_gnn.geometry.cell_numbers import CellNumbers
+from hgcal_gnn.regression.calibration import MIN_SHOWERS, ResponseCalibration
+from hgcal_gnn.regression.models import MODELS, kind_of
+from hgcal_gnn.regression.models.base import NetworkConfig, Sizes
+from hgcal_gnn.regression.predictor import Weights, make_predictor
+from hgcal_gnn.regression.table import collect_table
+from hgcal_gnn.training.callbacks import KeptState
+from hgcal_gnn.training.data import open_data
+from hgcal_gnn.training.geometry import find_material, load_geometry
+from hgcal_gnn.training.machine import describe_machine, hardware, is_first_process
+from hgcal_gnn.training.results import draw, predict
+from hgcal_gnn.training.run_folder import RunFolder
+from hgcal_gnn.training.trainer import Trained, train_network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hgcal_gnn.config.run import RunConfig
+    from hgcal_gnn.geometry.graph import CellGraph
+    from hgcal_gnn.regression.predictor import Predictor
+    from hgcal_gnn.training.data import RunData
+
+log = logging.getLogger(__name__)
+METRICS_FORMAT = 1
+
+
+def run_training(config: RunConfig, path: Path, *, resume: bool = False, overwrite: bool = False) -> RunFolder:
+    """Train and test a regressor.
+
+    Parameters
+    ----------
+    path
+        Run folder.
+    resume
+        Go on with the run in the folder, if there is one; a finished one is left as it is unless more epochs are
+        asked for.
+    overwrite
+        Replace the run in the folder.
+
+    Raises
+    ------
+    UsageError, InputError, OutputError, TrainingError
+        If settings, data or folder cannot be used, or the training fails.
+    """
+    folder = RunFolder(path)
+    is_first = is_first_process()
+    if is_first:
+        more = resume and folder.is_finished and folder.read_config().train != config.train
+        folder.prepare(config, resume=resume, overwrite=overwrite)
+        if folder.is_finished and not more:
+            log.info("%s: the run is finished; ask for more train.epochs to go on", path)
+            return folder
+        folder.metrics.unlink(missing_ok=True)
+    data = open_data(config.data)
+    if is_first:
+        folder.write_json(folder.versions, describe_machine())
+        folder.cells.write_text(data.graph.cells_sha256 + "\n", encoding="utf-8")
+    is_network = isinstance(config.model, NetworkConfig)
+    trained = train_network(config, data, folder) if is_network else _fit_baseline(config, data)
+    if trained is not None:
+        _finish(config, data, folder, trained)
+    return folder
+
+
+def load_regressor(
+    path: Path, graph: CellGraph | None = None, *, device: str = "cpu", force_geometry: bool = False
+) -> Predictor:
+    """Load the regressor of a finished run: a callable from showers to `Estimates`.
+
+    Parameters
+    ----------
+    path
+        Run folder.
+    graph
+        Cell graph to work in; default: the one the run's settings name.
+    device
+        For networks.
+    force_geometry
+        Use it in another geometry than it was trained in.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no finished run, or a file of it is damaged.
+    GeometryMismatchError
+        If `graph` is another one than the regressor was trained with.
+    """
+    folder = RunFolder(path)
+    config = folder.read_config()
+    if not folder.weights.exists():
+        msg = f"{path}: the run is not finished, it has no model.safetensors; go on: hgcal-gnn train {path} --resume"
+        raise InputError(msg)
+    if graph is None:
+        graph, material = load_geometry(config.data)
+    else:
+        material = find_material(config.data.material, graph.cells.detector)
+    weights = Weights.load(folder.weights)
+    return make_predictor(config.model, weights, graph, material, device=device, force_geometry=force_geometry)
+
+
+def _fit_baseline(config: RunConfig, data: RunData) -> Trained:
+    """Fit a baseline to the variables of the training sample."""
+    started = time.monotonic()
+    numbers = CellNumbers.of(data.graph.cells, data.material)
+    names = config.model.variables
+    tables = [collect_table(sample.store, sample.rows, numbers, names) for sample in (data.train, data.validation)]
+    baseline = MODELS[kind_of(config.model)](config.model)
+    baseline.fit(*tables)
+    arrays = baseline.state()
+    n_parameters = sum(values.size for name, values in arrays.items() if name != "names")
+    seconds = round(time.monotonic() - started, 3)
+    return Trained(Weights(arrays, data.graph.cells_sha256, Sizes()), KeptState(seconds=seconds), n_parameters, "cpu")
+
+
+def _finish(config: RunConfig, data: RunData, folder: RunFolder, trained: Trained) -> None:
+    """Calibrate, test, and write the results; the metrics last, as the sign that all is there."""
+    weights = trained.weights
+    numbers = CellNumbers.of(data.graph.cells, data.material)
+
+    def predictor() -> Predictor:
+        return make_predictor(config.model, weights, data.graph, data.material, device=trained.device)
+
+    if config.train.calibrate:
+        if len(data.validation) < MIN_SHOWERS:
+            log.warning("not calibrated: %d showers to validate are too few (%d)", len(data.validation), MIN_SHOWERS)
+        else:
+            seen = predict(predictor(), data.validation.store, data.validation.rows, numbers)
+            weights = weights.calibrated(ResponseCalibration.fit(seen.energy, seen.truth))
+    weights.save(folder.weights, overwrite=True)
+    started = time.monotonic()
+    about = {"test_sha256": data.test.sha256, "model": kind_of(config.model)}
+    tested = predict(predictor(), data.test.store, data.test.rows, numbers, **about)
+    seconds = time.monotonic() - started
+    tested.save(folder.predictions, overwrite=True)
+    draw(folder, tested, kind_of(config.model))
+    metrics = _metrics(config, data, trained, calibrated=weights.calibration is not None)
+    metrics["test_showers_per_second"] = round(len(data.test) / max(seconds, 1e-9), 1)
+    metrics["test"] = measure_resolution(tested.truth, tested.energy).to_json()
+    folder.write_json(folder.metrics, metrics)
+
+
+def _metrics(config: RunConfig, data: RunData, trained: Trained, *, calibrated: bool) -> dict[str, Any]:
+    """Return numbers under stable names.
+
+    `format`, `kind`, `seed`, `n_parameters`, `epochs` (trained), `best_epoch` (counted from 1), `best_validation_loss`
+    (null for baselines), `loss`, `stopped_early`, `seconds` (of training), `showers_per_second` (while training,
+    validation included; null for baselines), `hardware`, `calibrated`, `showers` {train, validation, test},
+    `empty_showers` left out {train, test}, `cells_sha256`, `test_sha256`, `test_showers_per_second`, `test`
+    (`ResolutionTable.to_json`).
+    """
+    kept = trained.kept
+    is_network = np.isfinite(kept.best_loss)
+    n_seen = kept.epochs * len(data.train)
+    return {
+        "format": METRICS_FORMAT,
+        "kind": kind_of(config.model),
+        "seed": config.seed,
+        "n_parameters": trained.n_parameters,
+        "epochs": kept.epochs,
+        "best_epoch": kept.best_epoch + 1,
+        "best_validation_loss": kept.best_loss if is_network else None,
+        "loss": config.train.loss if is_network else None,
+        "stopped_early": kept.stopped,
+        "seconds": round(kept.seconds, 3),
+        "showers_per_second": round(n_seen / kept.seconds, 1) if is_network and kept.seconds else None,
+        "hardware": hardware(trained.device),
+        "calibrated": calibrated,
+        "showers": {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)},
+        "empty_showers": {"train": data.train.n_empty, "test": data.test.n_empty},
+        "cells_sha256": data.graph.cells_sha256,
+        "test_sha256": data.test.sha256,
+    }

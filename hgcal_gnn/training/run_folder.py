@@ -1,0 +1,165 @@
+"""The folder a run leaves behind, and what may be done with one that is there already."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hgcal_gnn.config.read import read_config, write_config
+from hgcal_gnn.config.run import RunConfig
+from hgcal_gnn.errors import InputError, OutputError, UsageError
+from hgcal_gnn.files import atomic_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHANGEABLE = {"epochs", "patience", "device", "devices", "nodes"}  # settings of train a resumed run may change
+PLOTS = ("training.png", "resolution.png", "linearity.png", "responses.png")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of everything in a run folder.
+
+    Attributes
+    ----------
+    path
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """Complete settings, overrides included."""
+        return self.path / "config.yaml"
+
+    @property
+    def versions(self) -> Path:
+        """Packages and hardware."""
+        return self.path / "versions.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of ``last.ckpt``, to resume from, and ``best.safetensors``."""
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint of the last finished epoch."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """Best weights so far."""
+        return self.checkpoints / "best.safetensors"
+
+    @property
+    def log(self) -> Path:
+        """One row per epoch."""
+        return self.path / "log.csv"
+
+    @property
+    def nan_batch(self) -> Path:
+        """Batch at which the loss was not finite."""
+        return self.path / "nan_batch.safetensors"
+
+    @property
+    def weights(self) -> Path:
+        """Best weights and calibration of a finished run."""
+        return self.path / "model.safetensors"
+
+    @property
+    def cells(self) -> Path:
+        """Hash of the geometry, as text."""
+        return self.path / "cells_sha256"
+
+    @property
+    def predictions(self) -> Path:
+        """Predictions of the test sample."""
+        return self.path / "test_predictions.parquet"
+
+    @property
+    def metrics(self) -> Path:
+        """Numbers of a finished run; written last."""
+        return self.path / "metrics.json"
+
+    def plot(self, name: str) -> Path:
+        """Return where a plot of `PLOTS` lies."""
+        return self.path / name
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.metrics.exists()
+
+    def read_config(self) -> RunConfig:
+        """Read the settings of a run.
+
+        Raises
+        ------
+        InputError
+            If the folder is none of a run.
+        """
+        if not self.config.is_file():
+            msg = f"{self.path}: is no folder of a run (it has no config.yaml)"
+            raise InputError(msg)
+        return read_config(RunConfig, self.config)
+
+    def write_json(self, path: Path, content: dict[str, Any]) -> None:
+        """Write numbers for machines."""
+        with atomic_path(path, overwrite=True) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+    def prepare(self, config: RunConfig, *, resume: bool, overwrite: bool) -> None:
+        """Make the folder and write the settings, or check that an existing one can be resumed.
+
+        Raises
+        ------
+        OutputError
+            If there is a run already and neither `resume` nor `overwrite` is given, or something that is no run.
+        UsageError
+            If the settings to resume with are others than those of the run.
+        """
+        is_there = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+        if is_there and not self.config.is_file():
+            msg = f"{self.path}: exists already and is no folder of a run; choose another one with -o"
+            raise OutputError(msg)
+        if is_there and resume:
+            self._check_same(config)
+        elif is_there and overwrite:
+            self._clear()
+        elif is_there:
+            state = "a finished run" if self.is_finished else "an unfinished run"
+            msg = f"{self.path}: holds {state}; go on with --resume, replace it with --overwrite, or choose another -o"
+            raise OutputError(msg)
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        write_config(config, self.config, overwrite=True)
+
+    def _check_same(self, config: RunConfig) -> None:
+        """Refuse settings that would make another run of it."""
+        before, now = (_flat(one.model_dump(mode="json")) for one in (self.read_config(), config))
+        allowed = {f"train.{name}" for name in CHANGEABLE}
+        names = [name for name in {**before, **now} if before.get(name) != now.get(name) and name not in allowed]
+        if names:
+            lines = [f"{name}: {now.get(name)!r}, in the run {before.get(name)!r}" for name in names]
+            advice = "resume with the settings of the run, or start another one with -o"
+            raise UsageError("\n  ".join([f"{self.path}: the settings differ; {advice}", *lines]))
+
+    def _clear(self) -> None:
+        """Remove what a run writes, and nothing else."""
+        for path in (self.checkpoints, self.path / "tensorboard"):
+            if path.is_dir():
+                shutil.rmtree(path)
+        files = (self.config, self.versions, self.log, self.nan_batch, self.weights, self.cells, self.predictions)
+        for path in (*files, self.metrics, *map(self.plot, PLOTS)):
+            path.unlink(missing_ok=True)
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return settings under dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found

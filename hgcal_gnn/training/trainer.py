@@ -1,0 +1,233 @@
+"""The training of a network by Lightning: set up, resumed, interrupted, kept."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytorch_lightning as lightning
+import torch
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.trainer.states import TrainerStatus
+from safetensors.torch import save_file
+
+from hgcal_gnn.batching.loader import BatchLoader
+from hgcal_gnn.errors import TrainingError, UsageError
+from hgcal_gnn.files import atomic_path
+from hgcal_gnn.regression.inputs import RegressionInputs
+from hgcal_gnn.regression.losses import RegressionLoss
+from hgcal_gnn.regression.models import MODELS, kind_of
+from hgcal_gnn.regression.models.base import NetworkConfig, Sizes
+from hgcal_gnn.regression.module import NotFiniteError, Optimiser, RegressionModule
+from hgcal_gnn.regression.predictor import Weights
+from hgcal_gnn.regression.regressor import Regressor
+from hgcal_gnn.regression.table import collect_table
+from hgcal_gnn.training.callbacks import EpochLog, EpochSeed, Keeper, KeptState
+from hgcal_gnn.training.loaders import EpochLoader, batches_ahead
+from hgcal_gnn.training.schedule import LearningRate
+
+if TYPE_CHECKING:
+    from hgcal_gnn.config.run import RunConfig
+    from hgcal_gnn.config.train import TrainConfig
+    from hgcal_gnn.training.data import RunData, Sample
+    from hgcal_gnn.training.run_folder import RunFolder
+
+ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}
+MENTIONED = 20  # rows of a batch named in an error
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training of a network brought.
+
+    Attributes
+    ----------
+    weights
+        The best ones.
+    kept
+        Best loss, epochs, time.
+    n_parameters
+    device
+        Of PyTorch: "cpu", "cuda:0", ...
+    """
+
+    weights: Weights
+    kept: KeptState
+    n_parameters: int
+    device: str
+
+
+def train_network(config: RunConfig, data: RunData, folder: RunFolder) -> Trained | None:
+    """Train the network of a run; go on from its last checkpoint if there is one.
+
+    Returns
+    -------
+    Trained, or None in all processes but the first.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is not finite; the batch is saved in the run folder.
+    KeyboardInterrupt
+        After Ctrl-C; the last finished epoch is kept.
+    """
+    for name in ("pytorch_lightning", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # which devices it sees: ours to tell
+    torch.manual_seed(config.seed)
+    assert isinstance(config.model, NetworkConfig)  # noqa: S101 (the caller has looked)
+    inputs = RegressionInputs(data.graph, data.material, config.model.needs())
+    sizes = _sizes(inputs, data.train)
+    regressor = Regressor(MODELS[kind_of(config.model)](config.model, sizes), config.model)
+    is_fresh = not folder.last.exists()
+    if is_fresh:
+        _fit_inputs(regressor, inputs, data.train)
+    module = _module(regressor, config)
+
+    def best_weights() -> Weights:
+        arrays = {name: values.detach().cpu().numpy() for name, values in regressor.state_dict().items()}
+        return Weights(arrays, data.graph.cells_sha256, sizes)
+
+    keeper = Keeper(folder.checkpoints, lambda: best_weights().save(folder.best, overwrite=True), config.train.patience)
+    trainer = _trainer(config, folder, keeper, n_batches=_n_batches(len(data.train), config.train.batch_size))
+    loaders = _loaders(config, data, inputs, trainer)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*LeafSpec.*")  # between Lightning and PyTorch
+            trainer.fit(module, *loaders, ckpt_path=None if is_fresh else folder.last, weights_only=True)
+    except NotFiniteError as error:
+        raise _explained(error, loaders[0], folder) from None
+    except SystemExit:
+        if trainer.state.status != TrainerStatus.INTERRUPTED:
+            raise
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning had it ignored
+        raise KeyboardInterrupt from None
+    if not trainer.is_global_zero:
+        return None
+    n_parameters = sum(weight.numel() for weight in regressor.parameters())
+    return Trained(Weights.load(folder.best), keeper.state, n_parameters, str(trainer.strategy.root_device))
+
+
+def _module(regressor: Regressor, config: RunConfig) -> RegressionModule:
+    train = config.train
+    weights: dict[str, float] = {name: getattr(train.weights, name) for name in regressor.config.targets}
+    module = RegressionModule(
+        regressor,
+        RegressionLoss(train.loss, weights),
+        Optimiser(train.learning_rate, train.weight_decay),
+        dtype=torch.float64 if train.precision == "64" else torch.float32,
+        scaled=train.precision == "16-mixed",
+    )
+    return module.double() if train.precision == "64" else module
+
+
+def _trainer(config: RunConfig, folder: RunFolder, keeper: Keeper, *, n_batches: int) -> lightning.Trainer:
+    train = config.train
+    _check_device(train)
+    n_processes = train.devices * train.nodes
+    rate = LearningRate(
+        train.learning_rate,
+        train.schedule,
+        warmup=train.warmup,
+        n_steps=train.epochs * n_batches,
+        patience=train.plateau_patience,
+    )
+    return lightning.Trainer(
+        accelerator=ACCELERATORS[train.device],
+        devices=train.devices,
+        num_nodes=train.nodes,
+        strategy=DDPStrategy() if n_processes > 1 else "auto",
+        precision="32-true" if train.precision in ("32", "64") else train.precision,
+        max_epochs=train.epochs,
+        gradient_clip_val=train.gradient_clip or None,
+        callbacks=[EpochSeed(config.seed), rate, EpochLog(folder.log), keeper],
+        logger=TensorBoardLogger(folder.path, name="tensorboard", version=""),
+        default_root_dir=folder.path,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,  # nothing is logged but means over epochs
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+
+
+def _check_device(train: TrainConfig) -> None:
+    """Refuse devices this machine lacks, and what they cannot do."""
+    there = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there[train.device]:
+        usable = ", ".join(name for name, is_there in there.items() if is_there)
+        msg = f"train.device {train.device}: there is none here; usable: {usable}"
+        raise UsageError(msg)
+    on_cpu = train.device == "cpu" or (train.device == "auto" and not (there["cuda"] or there["mps"]))
+    if on_cpu and train.precision == "16-mixed":
+        msg = "train.precision 16-mixed needs a GPU; on a CPU use 32, or bf16-mixed if it has bfloat16 units"
+        raise UsageError(msg)
+
+
+def _loaders(
+    config: RunConfig, data: RunData, inputs: RegressionInputs, trainer: lightning.Trainer
+) -> tuple[EpochLoader, BatchLoader]:
+    """Return the loaders of training and validation."""
+    size = config.train.batch_size
+    ahead = batches_ahead()
+    train = BatchLoader(
+        data.train.store,
+        inputs,
+        rows=data.train.rows,
+        batch_size=size,
+        seed=config.seed,
+        drop_last=len(data.train) >= size,  # a small batch would count as much as a whole one
+        prefetch=ahead,
+    )
+    rank, n_ranks = trainer.global_rank, trainer.world_size
+    rows = data.validation.rows[rank::n_ranks]
+    if not len(rows):
+        msg = f"{len(data.validation)} showers cannot validate {n_ranks} processes; give more or use fewer devices"
+        raise UsageError(msg)
+    validation = BatchLoader(
+        data.validation.store, inputs, rows=rows, batch_size=max(size // n_ranks, 1), shuffle=False, prefetch=ahead
+    )
+    return EpochLoader(train, trainer), validation
+
+
+def _n_batches(n_showers: int, batch_size: int) -> int:
+    return max(n_showers // batch_size, 1)
+
+
+def _sizes(inputs: RegressionInputs, sample: Sample) -> Sizes:
+    """Look at one shower to see what the network will see."""
+    batch = inputs(sample.store.read(sample.rows[:1]))
+    return Sizes(
+        n_features=0 if batch.hits is None else batch.hits.x.shape[1],
+        n_variables=batch.variables.shape[1],
+        voxels=None if batch.voxels is None else {name: tuple(v.shape[1:]) for name, v in batch.voxels.items()},
+    )
+
+
+def _fit_inputs(regressor: Regressor, inputs: RegressionInputs, sample: Sample) -> None:
+    """Take the scales of the inputs from the training sample."""
+    energy = torch.from_numpy(sample.energy)
+    variables = torch.zeros(len(sample), 0)
+    if inputs.needs.variables:
+        table = collect_table(sample.store, sample.rows, inputs.numbers, inputs.needs.variables)
+        variables = torch.from_numpy(table.variables)
+    regressor.fit_inputs(variables, energy)
+
+
+def _explained(error: NotFiniteError, loader: EpochLoader, folder: RunFolder) -> TrainingError:
+    """Save the batch of a loss that is not finite, and say what can be done."""
+    rows = torch.from_numpy(loader.rows(error.number))
+    tensors = {name: values.detach().cpu().contiguous() for name, values in error.batch.tensors().items()}
+    with atomic_path(folder.nan_batch, overwrite=True) as temporary:
+        save_file({**tensors, "rows": rows}, temporary)
+    named = ", ".join(map(str, rows[:MENTIONED].tolist())) + (", ..." if len(rows) > MENTIONED else "")
+    trainer = loader.trainer
+    msg = (
+        f"the {error.what} became NaN or infinite in epoch {trainer.current_epoch + 1}, batch {error.number + 1} "
+        f"(showers {named} of {loader.loader.store.path}); the batch is kept in {folder.nan_batch}. Look for unusual "  # type: ignore[union-attr]
+        "showers in it, or train with a smaller train.learning_rate or with train.gradient_clip 1"
+    )
+    return TrainingError(msg)
