@@ -14,6 +14,8 @@ from torch import Tensor
 class Adjacency:
     """Edges between the nodes of a batch, every relation both ways, without self loops.
 
+    What layers derive from the edges is computed once and kept.
+
     Attributes
     ----------
     rowptr : int64 [n_nodes + 1]
@@ -21,7 +23,8 @@ class Adjacency:
     col : int64 [n_edges]
         The other end of each edge; ascending within a node.
     edge_type : uint8 [n_edges]
-        0 intra-layer, 1 border, 2 to the next layer, 3 to the previous, 4 links by distance.
+        0 intra-layer, 1 border, 2 to the next layer, 3 to the previous, 4 links by distance. Seen from the other end
+        2 is 3 and 3 is 2, the others stay.
     """
 
     rowptr: Tensor
@@ -47,6 +50,16 @@ class Adjacency:
     def row(self) -> Tensor:
         """Node each edge belongs to, int64 [n_edges]."""
         return torch.repeat_interleave(torch.arange(self.n_nodes, device=self.col.device), self.degree)
+
+    def norm(self, dtype: torch.dtype) -> Tensor:
+        """Return 1 / sqrt(1 + neighbours), [n_nodes]; an edge of a graph convolution weighs the product at its ends."""
+        if dtype not in self._norms:
+            self._norms[dtype] = (1 + self.degree).to(dtype).rsqrt()
+        return self._norms[dtype]
+
+    @cached_property
+    def _norms(self) -> dict[torch.dtype, Tensor]:
+        return {}
 
     def to(self, *args: Any, **options: Any) -> Adjacency:
         """Return a copy on another device (as `Tensor.to`; types of numbers stay)."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from hgcal_gnn.nn.largest import largest_of_edges, relu_of_largest
+
 if TYPE_CHECKING:
     from hgcal_gnn.nn.adjacency import Adjacency
 
@@ -47,16 +49,7 @@ class EdgeConv(nn.Module):
         other = self.step(x) + self.displacement(position)
         own = self.own(x) - other
         if self.second is None:
-            return torch.relu(own + torch.maximum(other, neighbour_max(other, adjacency)))
-        edges = torch.relu(own[adjacency.row] + other[adjacency.col])
-        return torch.relu(self.second(torch.relu(own + other)).maximum(row_max(self.second(edges), adjacency.rowptr)))
-
-
-def neighbour_max(values: Tensor, adjacency: Adjacency) -> Tensor:
-    """Return the largest entry of each column among the neighbours, float [n_nodes, n_columns]; -inf without any."""
-    return row_max(values[adjacency.col], adjacency.rowptr)
-
-
-def row_max(of_edges: Tensor, rowptr: Tensor) -> Tensor:
-    """Return the largest entry of each column among the edges of each node, -inf for nodes without edges."""
-    return torch.segment_reduce(of_edges, "max", offsets=rowptr, axis=0)
+            return relu_of_largest(own, other, adjacency)
+        to_others = torch.relu(own.index_select(0, adjacency.row) + other.index_select(0, adjacency.col))
+        to_itself = self.second(torch.relu(own + other))
+        return torch.relu(to_itself.maximum(largest_of_edges(self.second(to_others), adjacency)))

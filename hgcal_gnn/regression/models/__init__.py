@@ -11,6 +11,14 @@ from pydantic import Field
 
 from hgcal_gnn.regression.models.base import ModelConfig, Network
 from hgcal_gnn.regression.models.bdt import Bdt
+from hgcal_gnn.regression.models.cnn3d import Cnn3d
+from hgcal_gnn.regression.models.dnn import Dnn
+from hgcal_gnn.regression.models.edgeconv import EdgeConvNetwork
+from hgcal_gnn.regression.models.gat import Gat
+from hgcal_gnn.regression.models.gcn import Gcn
+from hgcal_gnn.regression.models.gcn_hlv import GcnHlv
+from hgcal_gnn.regression.models.googlenet3d import GoogLeNet3d
+from hgcal_gnn.regression.models.gravnet import GravNetNetwork
 from hgcal_gnn.regression.models.linear import LayerLinear, Sum, SumSections
 from hgcal_gnn.regression.models.message_passing import MessagePassingNetwork
 from hgcal_gnn.regression.models.oracle import Oracle
@@ -21,7 +29,15 @@ ALL: tuple[type[Any], ...] = (
     LayerLinear,
     Oracle,
     Bdt,
+    Gcn,
+    GcnHlv,
     MessagePassingNetwork,
+    EdgeConvNetwork,
+    Gat,
+    GravNetNetwork,
+    Dnn,
+    Cnn3d,
+    GoogLeNet3d,
 )
 
 

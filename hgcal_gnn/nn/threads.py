@@ -1,0 +1,31 @@
+"""When compiled kernels serve a tensor, and on how many threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numba
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hgcal_gnn.arrays import Array
+
+COMPILED = (torch.float32, torch.float64)
+
+
+def is_compiled_for(*tensors: Tensor) -> bool:
+    """Say whether the compiled kernels take these tensors of numbers: on the CPU, in single or double precision."""
+    return all(tensor.device.type == "cpu" and tensor.dtype in COMPILED for tensor in tensors)
+
+
+def use_torch_threads() -> None:
+    """Let the kernels called next run on as many threads as torch does."""
+    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+
+
+def array(tensor: Tensor) -> Array:
+    """Return the numbers of a tensor side by side in memory, for a kernel; not copied where they are already."""
+    numbers: Array = tensor.detach().contiguous().numpy()
+    return numbers
