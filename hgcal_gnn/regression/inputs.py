@@ -39,7 +39,7 @@ class InputNeeds:
     targets
         Of "energy", "eta", "phi"; energy first.
     variables
-        High-level variables (`evaluation.observables`).
+        High-level variables and sets of them (`evaluation.observables.variable_names`).
     features
         Hit features (`batching.hit_features.FEATURES`); empty: no hits.
     edges
