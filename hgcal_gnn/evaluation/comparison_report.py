@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from hgcal_gnn.evaluation.energy_bins import EnergyBins
 
-PARAMETERS, SECONDS, HARDWARE = "parameters", "seconds", "hardware"  # of metrics.json
+PARAMETERS, SECONDS, HARDWARE = "n_parameters", "seconds", "hardware"  # of metrics.json
 
 
 @dataclass(frozen=True, eq=False)

@@ -108,8 +108,9 @@ def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
     Returns
     -------
     dict
-        Name of a method -> its runs, in the order of the first run of each. A name is the kind of the model, with the
-        settings in which models of one kind differ, or the folder where these are many.
+        Name of a method -> its runs, in the order of the first run of each. Runs in folders NAME-SEED, as training
+        makes them, are called NAME if no other method is. Otherwise a name is the kind of the model, with the settings
+        in which models of one kind differ, or the folder where these are many.
 
     Raises
     ------
@@ -125,7 +126,20 @@ def group_runs(runs: Sequence[Run]) -> dict[str, list[Run]]:
             raise UsageError(msg)
         members.append(run)
     members_of = list(groups.values())
-    return dict(zip(_names([members[0] for members in members_of]), members_of, strict=True))
+    names = [_folder_name(members) for members in members_of]
+    if "" in names or len(set(names)) < len(names):
+        names = _names([members[0] for members in members_of])
+    return dict(zip(names, members_of, strict=True))
+
+
+def _folder_name(runs: Sequence[Run]) -> str:
+    """Return NAME where all folders of a method are called NAME-SEED, else ''."""
+    endings = [f"-{run.config.get(SEED)}" for run in runs]
+    names = {
+        run.folder.resolve().name.removesuffix(ending) if run.folder.resolve().name.endswith(ending) else ""
+        for run, ending in zip(runs, endings, strict=True)
+    }
+    return names.pop() if len(names) == 1 else ""
 
 
 def _names(runs: Sequence[Run]) -> list[str]:

@@ -34,7 +34,7 @@ def make_run(
         "train": {"epochs": 5, "device": device},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    metrics = {"parameters": 12345, "seconds": 90.0 + seed, "hardware": "2 CPU cores"}
+    metrics = {"n_parameters": 12345, "seconds": 90.0 + seed, "hardware": "2 CPU cores"}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     columns = {
         "row": np.arange(len(truth)) if row is None else row,

@@ -97,6 +97,17 @@ def test_runs_are_grouped_by_their_settings(tmp_path):
         group_runs([*runs, runs[1]])
 
 
+def test_folders_named_as_training_does_give_their_names(tmp_path):
+    settings = [("sums", 0, {}), ("fine", 0, {"hidden": 64}), ("fine", 1, {"hidden": 64}), ("coarse", 1, {"hidden": 8})]
+    runs = [
+        read_run(make_run(tmp_path / f"{name}-{seed}", "gcn", BEAMS, BEAMS, seed=seed, **model))
+        for name, seed, model in settings
+    ]
+    assert {name: len(members) for name, members in group_runs(runs).items()} == {"sums": 1, "fine": 2, "coarse": 1}
+    twin = read_run(make_run(tmp_path / "again" / "fine-0", "gcn", BEAMS, BEAMS, hidden=32))
+    assert list(group_runs([*runs[1:3], twin])) == ["gcn hidden=64", "gcn hidden=32"]
+
+
 def test_many_differences_are_named_by_the_folder(tmp_path):
     models = ({"a": 1, "b": 1, "c": 1, "d": 1}, {"a": 2, "b": 2, "c": 2, "d": 2})
     runs = [
