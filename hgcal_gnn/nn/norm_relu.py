@@ -31,7 +31,7 @@ def norm_relu(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
         activated: Tensor = torch.relu(norm(x))
         return activated
     out: Tensor
-    out, mean, variance = _NormRelu.apply(x, norm.weight, norm.bias, norm.eps)
+    out, mean, variance = _NormRelu.apply(x, norm.weight, norm.bias, norm.eps)  # type: ignore[no-untyped-call]
     count_batch(norm, mean, variance, len(x))
     return out
 

@@ -32,7 +32,7 @@ def propagate(x: Tensor, adjacency: Adjacency) -> Tensor:
     """
     if x.dtype in {torch.float16, torch.bfloat16}:  # sums of many terms need more digits
         return propagate(x.float(), adjacency).to(x.dtype)
-    result: Tensor = _Propagate.apply(x, adjacency)
+    result: Tensor = _Propagate.apply(x, adjacency)  # type: ignore[no-untyped-call]
     return result
 
 

@@ -37,7 +37,7 @@ def propagate_relu_pool(x: Tensor, bias: Tensor, adjacency: Adjacency, ptr: Tens
     """
     if not is_compiled_for(x, bias):
         return pool_mean(torch.relu(propagate(x, adjacency) + bias), ptr)
-    result: Tensor = _PropagateReluPool.apply(x, bias, adjacency, ptr)
+    result: Tensor = _PropagateReluPool.apply(x, bias, adjacency, ptr)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -50,9 +50,9 @@ class _PropagateReluPool(torch.autograd.Function):
         keep = any(ctx.needs_input_grad)
         positive = np.empty(x.shape if keep else (0, x.shape[1]), dtype=np.uint8)
         pooled = x.new_zeros((len(ptr) - 1, x.shape[1]))
-        edges = array(adjacency.rowptr), array(adjacency.col), array(adjacency.norm(x.dtype))
-        _forward(*edges, array(ptr), array(x), array(bias), positive, array(pooled))
-        ctx.positive, ctx.edges, ctx.ptr = positive, edges, ptr
+        rowptr, col, norm = array(adjacency.rowptr), array(adjacency.col), array(adjacency.norm(x.dtype))
+        _forward(rowptr, col, norm, array(ptr), array(x), array(bias), positive, array(pooled))
+        ctx.positive, ctx.edges, ctx.ptr = positive, (rowptr, col, norm), ptr
         return pooled
 
     @staticmethod
@@ -61,7 +61,8 @@ class _PropagateReluPool(torch.autograd.Function):
         share = array(gradient / ctx.ptr.diff().clamp(min=1)[:, None])
         of_x = gradient.new_empty(ctx.positive.shape)
         of_bias = np.zeros_like(share)
-        _backward(*ctx.edges, array(ctx.ptr), ctx.positive, share, array(of_x), of_bias)
+        rowptr, col, norm = ctx.edges
+        _backward(rowptr, col, norm, array(ctx.ptr), ctx.positive, share, array(of_x), of_bias)
         return of_x, torch.from_numpy(of_bias).sum(dim=0), None, None
 
 

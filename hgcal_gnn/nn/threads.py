@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.arrays import Array
 
 COMPILED = (torch.float32, torch.float64)
+LAUNCHED = numba.get_num_threads()  # that numba can have, when nobody has asked for fewer yet
 
 
 def is_compiled_for(*tensors: Tensor) -> bool:
@@ -22,7 +23,7 @@ def is_compiled_for(*tensors: Tensor) -> bool:
 
 def use_torch_threads() -> None:
     """Let the kernels called next run on as many threads as torch does."""
-    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(torch.get_num_threads(), LAUNCHED))
 
 
 def array(tensor: Tensor) -> Array:
