@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.arrays import F64, Array, Bools
     from hgcal_gnn.regression.batch import Table
 
+OFFSET_UNIT = 100.0  # GeV; an energy like those in the sum, so that the ridge does not hold the offset down
 RIDGE = 1e-6  # mean square share of the energy below which a layer gets the common factor
 
 
@@ -69,7 +70,7 @@ class Linear(Baseline):
     def _terms(self, table: Table) -> F64:
         if not self.config.offset:
             return table.variables
-        return np.concatenate([table.variables, np.ones((len(table.energy), 1))], axis=1)
+        return np.concatenate([table.variables, np.full((len(table.energy), 1), OFFSET_UNIT)], axis=1)
 
 
 class Sum(Linear):
