@@ -1,9 +1,19 @@
-"""From the nodes of each graph of a batch to one row per graph."""
+"""From the nodes of each graph of a batch to one row per graph, and back."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 import torch
-from torch import Tensor
+from numba import njit, prange
+
+from hgcal_gnn.nn.threads import array, is_compiled_for, use_torch_threads
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hgcal_gnn.arrays import Array
 
 
 def pool_sum(values: Tensor, ptr: Tensor) -> Tensor:
@@ -20,7 +30,10 @@ def pool_sum(values: Tensor, ptr: Tensor) -> Tensor:
     float [n_graphs, n_columns]
         0 for graphs without nodes.
     """
-    return torch.segment_reduce(values, "sum", offsets=ptr, axis=0, initial=0)
+    if not is_compiled_for(values):
+        return torch.segment_reduce(values, "sum", offsets=ptr, axis=0, initial=0)
+    total: Tensor = _PoolSum.apply(values, ptr)  # type: ignore[no-untyped-call]
+    return total
 
 
 def pool_mean(values: Tensor, ptr: Tensor) -> Tensor:
@@ -38,3 +51,28 @@ def pool_max(values: Tensor, ptr: Tensor) -> Tensor:
 def spread(of_graphs: Tensor, ptr: Tensor) -> Tensor:
     """Give every node the row of its graph: [n_graphs, n_columns] to [n_nodes, n_columns]."""
     return torch.repeat_interleave(of_graphs, ptr.diff(), dim=0)
+
+
+class _PoolSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, ptr: Tensor) -> Tensor:
+        ctx.ptr = ptr
+        total = values.new_empty((len(ptr) - 1, values.shape[1]))
+        use_torch_threads()
+        _sum_rows(array(values), array(ptr), array(total))
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return spread(gradient, ctx.ptr), None
+
+
+@njit(cache=True, parallel=True)
+def _sum_rows(values: Array, ptr: Array, total: Array) -> None:
+    for graph in prange(len(ptr) - 1):
+        found = np.zeros(values.shape[1])  # float64: showers have thousands of hits
+        for i in range(ptr[graph], ptr[graph + 1]):
+            for f in range(values.shape[1]):
+                found[f] += values[i, f]
+        for f in range(values.shape[1]):
+            total[graph, f] = found[f]
