@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from hgcal_gnn.nn.attention_kernels import attend_compiled
+from hgcal_gnn.nn.threads import is_compiled_for
+
 if TYPE_CHECKING:
     from hgcal_gnn.nn.adjacency import Adjacency
 
@@ -18,7 +21,8 @@ class GraphAttention(nn.Module):
     """Attention of version 2 over the neighbours j of i and i itself (arXiv:2105.14491, equation 7).
 
     score_ij = a . leaky_relu(A x_i + B x_j + C (p_j - p_i) + t[type of (i, j)]),
-    x_i' = sum_j softmax_j(score_ij) B x_j, for each head with its own a and its own columns of B.
+    x_i' = sum_j softmax_j(score_ij) B x_j, for each head with its own a and its own columns of B. There is no t for
+    i itself.
 
     Parameters
     ----------
@@ -35,7 +39,6 @@ class GraphAttention(nn.Module):
         if n_out % n_heads:
             msg = f"{n_heads} heads cannot share {n_out} columns evenly"
             raise ValueError(msg)
-        self.n_heads = n_heads
         self.own = nn.Linear(n_in, n_out)
         self.other = nn.Linear(n_in, n_out)
         self.displacement = nn.Linear(3, n_out, bias=False)
@@ -43,7 +46,7 @@ class GraphAttention(nn.Module):
         self.score = nn.Parameter(torch.empty(n_heads, n_out // n_heads))
         nn.init.xavier_uniform_(self.score)
 
-    def forward(self, x: Tensor, position: Tensor, adjacency: Adjacency) -> Tensor:
+    def forward(self, x: Tensor, position: Tensor, adjacency: Adjacency, ptr: Tensor) -> Tensor:
         """Return the new states of the nodes, float [n_nodes, n_out].
 
         Parameters
@@ -53,40 +56,50 @@ class GraphAttention(nn.Module):
             Of order 1.
         adjacency
             Edges, every one there both ways.
+        ptr : int64 [n_graphs + 1]
+            First node of each graph; edges stay inside.
         """
         value = self.other(x)
         placed = self.displacement(position)
         own, other = self.own(x) - placed, value + placed
-        row, col = adjacency.row, adjacency.col
-        of_edges = own[row] + other[col] + self.edge_type[adjacency.edge_type.long()]
-        return attend(self._scores(of_edges), self._scores(own + other), value, adjacency)
-
-    def _scores(self, together: Tensor) -> Tensor:
-        """Return one score per head, [n, n_heads], of [n, n_out]."""
-        heads = nn.functional.leaky_relu(together, SLOPE).view(len(together), self.n_heads, -1)
-        return (heads * self.score).sum(dim=2)
+        of_type = self.edge_type.to(own.dtype)
+        score = self.score.to(own.dtype)
+        if is_compiled_for(own):
+            return attend_compiled(own, other, value, of_type, score, adjacency, ptr, SLOPE)
+        return attend(own, other, value, of_type, score, adjacency)
 
 
-def attend(of_edges: Tensor, of_nodes: Tensor, value: Tensor, adjacency: Adjacency) -> Tensor:
-    """Average the values of the neighbours and of the node itself, weighted with the softmax of the scores.
+def attend(
+    own: Tensor, other: Tensor, value: Tensor, of_type: Tensor, score: Tensor, adjacency: Adjacency
+) -> Tensor:  # fmt: skip
+    """Average the values of the neighbours and of the node itself, weighted with the softmax of their scores.
 
     Parameters
     ----------
-    of_edges : float [n_edges, n_heads]
-    of_nodes : float [n_nodes, n_heads]
-        Scores of the neighbours and of the nodes themselves.
-    value : float [n_nodes, n_columns]
+    own, other, value : float [n_nodes, n_columns]
         Columns of the first head, then of the second, ...
+    of_type : float [n_types, n_columns]
+    score : float [n_heads, n_columns / n_heads]
 
     Returns
     -------
     float [n_nodes, n_columns]
     """
-    row, n_heads = adjacency.row, of_nodes.shape[1]
+    row, col = adjacency.row, adjacency.col
+    together = own.index_select(0, row) + other.index_select(0, col) + of_type[adjacency.edge_type.long()]
+    of_edges, of_nodes = _scores(together, score), _scores(own + other, score)
     with torch.no_grad():  # the softmax does not change when all scores of a node are shifted
-        largest = torch.segment_reduce(of_edges, "max", offsets=adjacency.rowptr, axis=0).maximum(of_nodes)
-    edge, own = (of_edges - largest[row]).exp(), (of_nodes - largest).exp()
-    total = own.index_add(0, row, edge)
-    heads = value.view(len(value), n_heads, -1)
-    summed = (own[:, :, None] * heads).index_add(0, row, edge[:, :, None] * heads[adjacency.col])
-    return (summed / total[:, :, None]).flatten(1)
+        largest = of_nodes.scatter_reduce(0, row[:, None].expand_as(of_edges), of_edges, "amax")
+    edge, itself = (of_edges - largest[row]).exp(), (of_nodes - largest).exp()
+    total = itself.index_add(0, row, edge)
+    heads = value.view(len(value), len(score), -1)
+    summed = (itself[:, :, None] * heads).index_add(0, row, edge[:, :, None] * heads.index_select(0, col))
+    average: Tensor = summed / total[:, :, None]
+    return average.flatten(1)
+
+
+def _scores(together: Tensor, score: Tensor) -> Tensor:
+    """Return one score per head, [n, n_heads], of [n, n_columns]."""
+    heads = nn.functional.leaky_relu(together, SLOPE).view(len(together), *score.shape)
+    summed: Tensor = (heads * score).sum(dim=2)
+    return summed

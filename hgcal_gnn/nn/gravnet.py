@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hgcal_gnn.nn.gravnet_kernels import gather_compiled
 from hgcal_gnn.nn.nearest_nodes import nearest_nodes
+from hgcal_gnn.nn.threads import is_compiled_for
 
 STEEPNESS = 10.0  # of the potential exp(-10 d^2) (arXiv:1902.07987, section 3)
 
@@ -48,7 +50,11 @@ class GravNet(nn.Module):
         """
         place = self.space(x)
         nearest = nearest_nodes(place.detach(), ptr, self.k)
-        mean, largest = gather_weighted(place, self.sent(x), nearest)
+        sent = self.sent(x)
+        if is_compiled_for(place, sent):
+            mean, largest = gather_compiled(place, sent, nearest, ptr, STEEPNESS)
+        else:
+            mean, largest = gather_weighted(place, sent, nearest)
         return torch.tanh(self.leave(torch.cat([x, mean, largest], dim=1)))
 
 

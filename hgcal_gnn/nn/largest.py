@@ -28,7 +28,7 @@ def relu_of_largest(own: Tensor, other: Tensor, adjacency: Adjacency) -> Tensor:
         Edges, every one there both ways, which the gradient relies on.
     """
     if is_compiled_for(own, other):
-        result: Tensor = _ReluOfLargest.apply(own, other, adjacency)
+        result: Tensor = _ReluOfLargest.apply(own, other, adjacency)  # type: ignore[no-untyped-call]
         return result
     largest = largest_of_edges(other.index_select(0, adjacency.col), adjacency)
     return torch.relu(own + other.maximum(largest))

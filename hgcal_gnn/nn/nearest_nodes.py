@@ -9,6 +9,8 @@ import torch
 from numba import njit, prange
 from torch import Tensor
 
+from hgcal_gnn.nn.threads import array, is_compiled_for, use_torch_threads
+
 if TYPE_CHECKING:
     from hgcal_gnn.arrays import I64, Array
 
@@ -30,12 +32,13 @@ def nearest_nodes(place: Tensor, ptr: Tensor, k: int) -> Tensor:
     int64 [n_nodes, k]
         Counted through all graphs; -1 in the last columns where a graph has fewer.
     """
-    if place.device.type == "cpu":
-        found = np.full((len(place), k), NONE, dtype=np.int64)
-        if place.dtype not in {torch.float32, torch.float64}:
-            place = place.float()
-        _search(place.numpy(), ptr.numpy(), found)
-        return torch.from_numpy(found)
+    if place.dtype in {torch.float16, torch.bfloat16}:
+        place = place.float()
+    if is_compiled_for(place):
+        found = torch.full((len(place), k), NONE, dtype=torch.int64)
+        use_torch_threads()
+        _search(array(place), array(ptr), found.numpy())
+        return found
     return nearest_of_padded(place, ptr, k)
 
 

@@ -45,5 +45,5 @@ class Gat(HitNetwork):
 
     def _through(self, x: Tensor, hits: HitBatch) -> Tensor:
         for layer, mix in zip(self.layers, self.mix, strict=True):
-            x = x + mix(torch.relu(layer(x, hits.position, hits.adjacency)))
+            x = x + mix(torch.relu(layer(x, hits.position, hits.adjacency, hits.ptr)))
         return x

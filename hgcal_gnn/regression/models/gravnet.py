@@ -41,26 +41,30 @@ class GravNetNetwork(HitNetwork):
 
     def __init__(self, config: GravNetConfig, sizes: Sizes) -> None:
         super().__init__(config, sizes, n_read=config.n_layers * config.filters)
-        width, n_in = config.hidden, config.hidden
-        self.layers, self.exchanges = nn.ModuleList(), nn.ModuleList()
-        for _ in range(config.n_layers):
-            self.layers.append(_tanh_layers(2 * n_in, width))
-            self.exchanges.append(
-                GravNet(width, config.filters, n_space=config.space, n_sent=config.sent, k=config.nearest)
-            )
-            n_in = config.filters
+        n_in = [config.hidden] + [config.filters] * (config.n_layers - 1)
+        self.blocks = nn.ModuleList([GravNetBlock(config, n) for n in n_in])
 
     def _through(self, x: Tensor, hits: HitBatch) -> Tensor:
         states = []
-        for layers, exchange in zip(self.layers, self.exchanges, strict=True):
-            x = torch.cat([x, spread(pool_mean(x, hits.ptr), hits.ptr)], dim=1)
-            x = exchange(layers(x), hits.ptr)
+        for block in self.blocks:
+            x = block(x, hits.ptr)
             states.append(x)
         return torch.cat(states, dim=1)
 
 
-def _tanh_layers(n_in: int, width: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for first in (n_in, width, width):
-        layers += [nn.Linear(first, width), nn.Tanh()]
-    return nn.Sequential(*layers)
+class GravNetBlock(nn.Module):
+    """A block of `GravNetNetwork`."""
+
+    def __init__(self, config: GravNetConfig, n_in: int) -> None:
+        super().__init__()
+        width = config.hidden
+        # the first dense layer, of the hits' own states and of the mean: the latter acts once per shower
+        self.own, self.mean = nn.Linear(n_in, width), nn.Linear(n_in, width, bias=False)
+        self.layers = nn.Sequential(nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh())
+        self.exchange = GravNet(width, config.filters, n_space=config.space, n_sent=config.sent, k=config.nearest)
+
+    def forward(self, x: Tensor, ptr: Tensor) -> Tensor:
+        """Return the new states of the hits, float [n_hits, filters]."""
+        entered = self.own(x) + spread(self.mean(pool_mean(x, ptr)), ptr)
+        new: Tensor = self.exchange(self.layers(entered), ptr)
+        return new
