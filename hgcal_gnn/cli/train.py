@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,8 +42,11 @@ def train(
         raise UsageError(msg)
     from hgcal_gnn.cli.compiling import compile_note
     from hgcal_gnn.cli.threads import use_threads
+    from hgcal_gnn.training.machine import is_first_process
     from hgcal_gnn.training.run import run_training
 
+    if not is_first_process():
+        logging.getLogger("hgcal_gnn").setLevel(logging.WARNING)  # the first one tells it for all
     use_threads(threads)
     settings, folder = _read(config, [*(changes or []), *([f"train.device={device}"] if device else [])], output)
     try:
@@ -51,7 +55,8 @@ def train(
     except KeyboardInterrupt:
         _tell_interrupted(folder)
         raise typer.Exit(130) from None
-    _tell(run)
+    if is_first_process():
+        _tell(run)
 
 
 def _read(config: Path, changes: list[str], output: Path | None) -> tuple[RunConfig, Path]:
@@ -80,11 +85,7 @@ def _tell_interrupted(folder: Path) -> None:
 
 
 def _tell(run: RunFolder) -> None:
-    """Print what came out; processes other than the first have nothing to say."""
-    from hgcal_gnn.training.machine import is_first_process
-
-    if not is_first_process():
-        return
+    """Print what came out."""
     import json
 
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))

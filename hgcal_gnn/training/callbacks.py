@@ -190,7 +190,8 @@ def read_rows(path: Path) -> list[dict[str, float]]:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as stream:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
+    return [{**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows]
 
 
 def write_rows(path: Path, rows: list[dict[str, float]]) -> None:

@@ -75,7 +75,7 @@ def train_network(config: RunConfig, data: RunData, folder: RunFolder) -> Traine
     KeyboardInterrupt
         After Ctrl-C; the last finished epoch is kept.
     """
-    for name in ("pytorch_lightning", "lightning.pytorch"):
+    for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)  # which devices it sees: ours to tell
     torch.manual_seed(config.seed)
     assert isinstance(config.model, NetworkConfig)  # noqa: S101 (the caller has looked)
