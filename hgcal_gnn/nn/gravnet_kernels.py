@@ -46,8 +46,9 @@ class _Gather(torch.autograd.Function):
         mean, largest = (torch.empty_like(sent, memory_format=torch.contiguous_format) for _ in range(2))
         winner = torch.empty(sent.shape, dtype=torch.int16)
         use_torch_threads()
-        given: tuple[Any, ...] = array(place), array(sent), array(nearest), steepness
-        _gather(*given, weight.numpy(), mean.numpy(), largest.numpy(), winner.numpy())
+        given = array(place), array(sent), array(nearest), steepness
+        arguments: tuple[Any, ...] = *given, weight.numpy(), mean.numpy(), largest.numpy(), winner.numpy()
+        _gather(*arguments)
         ctx.save_for_backward(place, sent, nearest, ptr, weight, winner)
         ctx.steepness = steepness
         return mean, largest
@@ -57,9 +58,10 @@ class _Gather(torch.autograd.Function):
         place, sent, nearest, ptr, weight, winner = ctx.saved_tensors
         to_place, to_sent = (torch.zeros_like(t, memory_format=torch.contiguous_format) for t in (place, sent))
         use_torch_threads()
-        given: tuple[Any, ...] = array(ptr), array(place), array(sent), array(nearest), ctx.steepness
+        given = array(ptr), array(place), array(sent), array(nearest), ctx.steepness
         kept = weight.numpy(), winner.numpy(), array(gradients[0]), array(gradients[1])
-        _gather_backward(*given, *kept, to_place.numpy(), to_sent.numpy())
+        arguments: tuple[Any, ...] = *given, *kept, to_place.numpy(), to_sent.numpy()
+        _gather_backward(*arguments)
         return to_place, to_sent, None, None, None
 
 
