@@ -26,11 +26,12 @@ def register(app: typer.Typer) -> None:
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders; ratios are taken to the first.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders; the first method is what others are compared to.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for tables and pictures; made if needed.")],
     bins: Annotated[
         str | None, typer.Option(help="Edges of the energy bins [GeV]: 10,20,50 (default: chosen).")
     ] = None,
+    baseline: Annotated[str | None, typer.Option(help="Name of the method others are compared to.")] = None,
     particle: Annotated[
         str | None,
         typer.Option(help="Published numbers to show: photon, electron, pion or none (default: as simulated)."),
@@ -49,7 +50,9 @@ def compare(
     from hgcal_gnn.evaluation.run_folders import read_run
 
     folders = [read_run(folder) for folder in runs]
-    report = compare_runs(folders, lambda truth: energy_bins(truth, edges), pdg_id=_pdg_id(particle, folders))
+    report = compare_runs(
+        folders, lambda truth: energy_bins(truth, edges), baseline=baseline, pdg_id=_pdg_id(particle, folders)
+    )
     _write(report, output, overwrite=overwrite)
     print(json.dumps(report.to_json(), indent=2) if as_json else report.to_markdown())
     if not as_json:

@@ -58,7 +58,7 @@ class Comparison:
     Attributes
     ----------
     tables
-        Bias, resolution and tails of each method, in the order given.
+        Bias, resolution and tails of each method: the baseline, then the others in the order given.
     baseline
         The method others are compared with.
     ratios
@@ -133,14 +133,14 @@ def compare_methods(
     if baseline not in predictions:
         msg = f"unknown baseline {baseline!r}: the methods are {', '.join(names)}"
         raise UsageError(msg)
-    draws = draw_statistics(truth, list(predictions.values()), bins, replicas=replicas, seed=seed)
+    names.sort(key=lambda name: name != baseline)  # baseline first, the others stay in their order
+    draws = draw_statistics(truth, [predictions[name] for name in names], bins, replicas=replicas, seed=seed)
     resolutions = [_logarithm(statistics[:, _RESOLUTION]) for statistics in draws.statistics]
-    reference = resolutions[names.index(baseline)]
     return Comparison(
         tables={name: resolution_table(draws, k) for k, name in enumerate(names)},
         baseline=baseline,
         ratios={
-            name: _ratio(logarithm, reference, same=name == baseline)
+            name: _ratio(logarithm, resolutions[0], same=name == baseline)
             for name, logarithm in zip(names, resolutions, strict=True)
         },
     )

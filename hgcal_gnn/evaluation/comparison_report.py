@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.evaluation.energy_bins import EnergyBins
 
 PARAMETERS, SECONDS, HARDWARE = "n_parameters", "seconds", "hardware"  # of metrics.json
+MANY = 4  # methods that fit beside each other
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,8 @@ class ComparisonReport:
 
     def _methods(self) -> str:
         rows = []
-        for name, runs in self.groups.items():
+        for name in self.comparison.tables:
+            runs = self.groups[name]
             seconds = [run.metrics[SECONDS] for run in runs if isinstance(run.metrics.get(SECONDS), int | float)]
             parameters = runs[0].metrics.get(PARAMETERS)
             hardware = dict.fromkeys(_hardware(run) for run in runs)
@@ -118,7 +120,7 @@ class ComparisonReport:
             ]
             for k, label in enumerate(bins.labels())
         ]  # fmt: skip
-        return markdown_table(["true energy", "showers", *tables, *(entry.name for entry in points)], rows)
+        return self._by_energy(["showers", *tables, *(entry.name for entry in points)], rows)
 
     def _ratios(self) -> str:
         ratios = self.comparison.ratios
@@ -128,7 +130,7 @@ class ComparisonReport:
             for k, label in enumerate(self.comparison.bins.labels())
         ]
         overall = [_ratio(ratios[n].overall, ratios[n].overall_error, ratios[n].overall_significance) for n in others]
-        return markdown_table(["true energy", *others], [*rows, ["geometric mean", *overall]])
+        return self._by_energy(others, [*rows, ["geometric mean", *overall]])
 
     def _biases(self) -> str:
         tables = self.comparison.tables
@@ -136,7 +138,14 @@ class ComparisonReport:
             [label, *(with_error(100 * table.bias.value[k], 100 * table.bias.error[k]) for table in tables.values())]
             for k, label in enumerate(self.comparison.bins.labels())
         ]
-        return markdown_table(["true energy", *tables], rows)
+        return self._by_energy(list(tables), rows)
+
+    def _by_energy(self, names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+        """Write a table with a row per energy, or, where there are many methods, with a column per energy."""
+        table = [["true energy", *names], *rows]
+        if len(self.groups) > MANY:
+            table = [list(column) for column in zip(*table, strict=True)]
+        return markdown_table(table[0], table[1:])
 
     def _fits(self) -> str:
         rows = [
@@ -155,9 +164,10 @@ def compare_runs(
     runs: Sequence[Run],
     choose_bins: Callable[[Any], EnergyBins],
     *,
+    baseline: str | None = None,
     pdg_id: int = 0,
 ) -> ComparisonReport:
-    """Compare finished runs that were tested on the same showers; the first is the baseline.
+    """Compare finished runs that were tested on the same showers.
 
     Parameters
     ----------
@@ -165,6 +175,8 @@ def compare_runs(
         From `read_run`.
     choose_bins
         True energies [GeV] -> bins.
+    baseline
+        Name of the method to compare with; by default that of the first run.
     pdg_id
         Particle whose published numbers stand beside; 0: none.
 
@@ -176,9 +188,8 @@ def compare_runs(
     check_same_showers(runs)
     groups = group_runs(runs)
     truth = runs[0].truth
-    comparison = compare_methods(
-        truth, {name: [run.prediction for run in members] for name, members in groups.items()}, bins=choose_bins(truth)
-    )
+    predictions = {name: [run.prediction for run in members] for name, members in groups.items()}
+    comparison = compare_methods(truth, predictions, baseline=baseline, bins=choose_bins(truth))
     published: list[PublishedPoints | PublishedFit] = [*published_points(pdg_id), *published_fits(pdg_id)]
     return ComparisonReport(groups, comparison, fit_tables(comparison), published)
 

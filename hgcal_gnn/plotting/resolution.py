@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.container import ErrorbarContainer
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from numpy.typing import ArrayLike, NDArray
 
     from hgcal_gnn.evaluation.compare_methods import Ratio
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
 ENERGY = "true energy [GeV]"
 LOGARITHMIC = 4.0  # largest over smallest energy from which the axis is logarithmic
-APART = 0.008  # of the width of the axis, between points of two methods at one energy
+APART, SPREAD = 0.008, 0.04  # of the width of the axis: between points of two methods at one energy, of all of them
+LINE = 0.17  # height of a line of the legend [inch]
 LONG_LABEL = 40
+COLUMNS = 4  # of a legend with short labels
 PUBLISHED = "#7a7a7a"
 DASHES = ((0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (8, 3)), (0, (3, 1, 1, 1, 1, 1)))
 OPEN_MARKERS = ("o", "s", "^", "D", "v")
@@ -67,7 +70,7 @@ def resolution_figure(
         Points and curves of others, in grey.
     """
     with_ratio = len(tables) > 1
-    fig, (ax, *below) = _panels(with_panel=with_ratio)
+    fig, (ax, *below) = _panels(with_panel=with_ratio, lines=max(len(tables), len(published)))
     handles: list[Artist | ErrorbarContainer] = []
     for number, (name, table) in enumerate(tables.items()):
         drawn = draw_resolution(
@@ -76,7 +79,7 @@ def resolution_figure(
         handles.append(drawn.points)
     _set_energy_axis(ax, tables)
     others = [draw_published(entry, style=number, ax=ax) for number, entry in enumerate(published)]
-    ax.set_ylim(*_range(tables))
+    ax.set_ylim(*_range(tables, [np.asarray(line.get_ydata())[_inside(line, ax)] for line in others]))
     tidy(ax, "" if with_ratio else ENERGY, r"resolution $\sigma_{68}$ / median  [%]", title)
     if with_ratio:
         draw_ratios(tables, ratios=ratios, ax=below[0])
@@ -87,7 +90,7 @@ def resolution_figure(
 
 def linearity_figure(tables: Mapping[str, ResolutionTable], *, title: str = "") -> Figure:
     """Draw the median predicted against the true energy; below, the bias in %."""
-    fig, (ax, below) = _panels(with_panel=True)
+    fig, (ax, below) = _panels(with_panel=True, lines=-(-len(tables) // COLUMNS))
     handles: list[Artist | ErrorbarContainer] = []
     for number, (name, table) in enumerate(tables.items()):
         shift = _shift(number, len(tables))
@@ -174,7 +177,7 @@ def draw_biases(tables: Mapping[str, ResolutionTable], *, ax: Axes | None = None
     return drawn
 
 
-def draw_published(entry: PublishedPoints | PublishedFit, *, style: int = 0, ax: Axes | None = None) -> Artist:
+def draw_published(entry: PublishedPoints | PublishedFit, *, style: int = 0, ax: Axes | None = None) -> Line2D:
     """Draw published points, or a published curve over the axes' energies, in grey."""
     from hgcal_gnn.evaluation.published import PublishedPoints  # noqa: PLC0415 (names only, needed here)
 
@@ -199,9 +202,9 @@ def _draw_curve(table: ResolutionTable, fit: ResolutionFit, style: int, ax: Axes
     return line
 
 
-def _panels(*, with_panel: bool) -> tuple[Figure, list[Axes]]:
-    """Make a figure with one panel, or with a low second one below it."""
-    fig = blank_figure(8.0, 7.0 if with_panel else 5.2)
+def _panels(*, with_panel: bool, lines: int) -> tuple[Figure, list[Axes]]:
+    """Make a figure with one panel, or with a low second one below it, and room for the lines of a legend."""
+    fig = blank_figure(8.0, (6.4 if with_panel else 4.6) + LINE * lines)
     if not with_panel:
         return fig, [fig.subplots()]
     axes = fig.subplots(2, 1, sharex=True, height_ratios=(3, 1.15))
@@ -211,7 +214,7 @@ def _panels(*, with_panel: bool) -> tuple[Figure, list[Axes]]:
 def _legends(fig: Figure, methods: Sequence[Artist | ErrorbarContainer], others: Sequence[Artist] = ()) -> None:
     """Put the legends above the axes, where no data are: methods to the left, publications to the right."""
     long = any(len(str(handle.get_label())) > LONG_LABEL for handle in methods)
-    columns = 1 if long or others else min(len(methods), 4)
+    columns = 1 if long or others else min(len(methods), COLUMNS)
     options: dict[str, Any] = {
         "frameon": False, "fontsize": 9, "labelcolor": INK, "handletextpad": 0.5, "columnspacing": 1.6
     }  # fmt: skip
@@ -233,7 +236,7 @@ def _set_energy_axis(ax: Axes, tables: Mapping[str, ResolutionTable]) -> None:
 
 
 def _shift(number: int, of: int) -> float:
-    return APART * (number - (of - 1) / 2)
+    return min(APART, SPREAD / of) * (number - (of - 1) / 2)
 
 
 def _along(limits: ArrayLike) -> Floats:
@@ -241,9 +244,19 @@ def _along(limits: ArrayLike) -> Floats:
     return np.geomspace(max(low, 1e-3), max(high, 2e-3), 200)
 
 
-def _range(tables: Mapping[str, ResolutionTable]) -> tuple[float, float]:
+def _inside(line: Line2D, ax: Axes) -> NDArray[np.bool_]:
+    """Mark the points of a line within the energies of the axis."""
+    low, high = ax.get_xlim()
+    energy = np.asarray(line.get_xdata())
+    return (energy >= low) & (energy <= high)
+
+
+def _range(tables: Mapping[str, ResolutionTable], others: Sequence[Floats] = ()) -> tuple[float, float]:
     """Return the range of the axis of the resolution in %: from 0, unless all values are close together."""
-    measured = [table.resolution for table in tables.values()]
-    high = max(float(np.nan_to_num(100 * (value + error)).max()) for value, error in measured)
-    low = min(float(np.nan_to_num(100 * (value - error), nan=high).min()) for value, error in measured)
-    return (0.8 * low if low > 0.5 * high else 0.0), (1.12 * high or 1.0)
+    ends = [
+        100 * (table.resolution.value + sign * table.resolution.error) for table in tables.values() for sign in (-1, 1)
+    ]
+    values = np.concatenate([*ends, *others])
+    values = values[np.isfinite(values)]
+    low, high = float(values.min(initial=np.inf)), float(values.max(initial=0.0))
+    return (0.8 * low if 0.5 * high < low < np.inf else 0.0), (1.12 * high or 1.0)

@@ -39,7 +39,7 @@ TILES = ("#C9CEDC", "#B3BBD0", "#D8DCE8")  # bluish greys, for scintillator type
 OTHERS = ("#99DDFF", "#EEDD88", "#BBCC33", "#FFAABB", "#44BB99", "#EE8866", "#77AADD", "#DDDDDD")
 # Lines and points of several methods: Paul Tol's "bright" scheme, dark enough on white, with a marker each
 LINES = ("#4477AA", "#EE6677", "#228833", "#AA3377", "#CCA000", "#66CCEE", "#222222")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")  # two more than colours: no pair comes twice
 FORMATS = (".png", ".pdf", ".svg")
 # Leave out the time of writing (and random names in SVG, below), so that the same picture gives the same file.
 _TIMELESS = MappingProxyType({".png": {"Software": None}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}})

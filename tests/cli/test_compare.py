@@ -41,6 +41,18 @@ def test_tables_and_pictures(run, runs, tmp_path):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
 
 
+def test_many_methods_stand_below_each_other(run, tmp_path):
+    kinds = ("sum", "dnn", "gcn", "gat", "bdt")
+    for seed, kind in enumerate(kinds):
+        make_run(tmp_path / kind, kind, BEAMS, prediction(0.2, seed), particle="photon")
+    shown = run("compare", *kinds, "-o", "comparison")
+    assert shown.code == 0, shown.err
+    lines = ["".join(line.split()) for line in shown.out.splitlines()]
+    assert "|trueenergy|20GeV|50GeV|100GeV|300GeV|" in lines
+    assert "|showers|300|300|300|300|" in lines
+    assert "HGCal challenge, energy sum (published)" in shown.out
+
+
 def test_tables_for_machines(run, runs, tmp_path):
     shown = run("compare", *runs, "-o", "comparison", "--json", "--bins", "10,70,500", "--particle", "none")
     assert shown.code == 0, shown.err
@@ -58,6 +70,13 @@ def test_tables_for_machines(run, runs, tmp_path):
     rows = list(csv.DictReader((tmp_path / "comparison" / "comparison.csv").read_text().splitlines()))
     assert [(row["method"], float(row["low"])) for row in rows] == [("sum", 10), ("sum", 70), ("gcn", 10), ("gcn", 70)]
     assert float(rows[2]["resolution"]) == gcn["bins"][0]["resolution"]
+
+
+def test_another_baseline(run, runs):
+    shown = run("compare", *runs, "-o", "comparison", "--baseline", "gcn")
+    assert shown.code == 0, shown.err
+    assert "Resolution over that of gcn" in shown.out
+    assert "| true energy | showers |          gcn |" in shown.out  # first, as in the pictures
 
 
 def test_one_run_alone(run, runs):
@@ -81,6 +100,7 @@ def test_nothing_is_overwritten_unasked(run, runs):
         (("sum", "gcn-0", "--bins", "20,ten"), 2, "two or more ascending energies in GeV as --bins 10,20,50"),
         (("sum", "gcn-0", "--particle", "tau"), 2, "--particle tau: there are none, photon"),
         (("sum", "sum"), 2, "the same settings and seed 0"),
+        (("sum", "gcn-0", "--baseline", "gat"), 2, "unknown baseline 'gat': the methods are sum, gcn"),
         (("sum", "nothing"), 1, "nothing: no such folder"),
         (("sum", "other"), 1, "not tested on the same showers (1200 and 100 showers)"),
         (("sum", "gcn-0", "--bins", "1000,2000"), 1, "none of 1200 showers can be judged"),
