@@ -92,7 +92,7 @@ def attend(
         largest = of_nodes.scatter_reduce(0, row[:, None].expand_as(of_edges), of_edges, "amax")
     edge, itself = (of_edges - largest[row]).exp(), (of_nodes - largest).exp()
     total = itself.index_add(0, row, edge)
-    heads = value.view(len(value), len(score), -1)
+    heads = value.view(len(value), *score.shape)
     summed = (itself[:, :, None] * heads).index_add(0, row, edge[:, :, None] * heads.index_select(0, col))
     average: Tensor = summed / total[:, :, None]
     return average.flatten(1)

@@ -70,9 +70,9 @@ def gather_weighted(place: Tensor, sent: Tensor, nearest: Tensor) -> tuple[Tenso
     """
     there = nearest >= 0
     known = nearest.clamp(min=0).flatten()
-    step = place.index_select(0, known).view(*nearest.shape, -1) - place[:, None]
+    step = place.index_select(0, known).view(*nearest.shape, place.shape[1]) - place[:, None]
     weight = torch.where(there, (-STEEPNESS * step.square().sum(dim=2)).exp(), 0.0)
-    weighted = weight[:, :, None] * sent.index_select(0, known).view(*nearest.shape, -1)
+    weighted = weight[:, :, None] * sent.index_select(0, known).view(*nearest.shape, sent.shape[1])
     count = there.sum(dim=1).clamp(min=1)
     mean = weighted.sum(dim=1) / count[:, None]
     largest = weighted.masked_fill(~there[:, :, None], -torch.inf).amax(dim=1)
