@@ -22,6 +22,9 @@ class LinearConfig(ModelConfig):
     """Settings all sums share."""
 
     offset: bool = Field(default=False, description="add a constant energy")
+    power: NonNegativeFloat = Field(
+        1.0, description="residuals count divided by energy^power: 1 relative ones, 0.5 as for a stochastic resolution"
+    )
     ridge: NonNegativeFloat = Field(
         RIDGE, description="pulls the coefficients of layers with hardly any energy to the common one"
     )
@@ -60,7 +63,7 @@ class Linear(Baseline):
     def _fitted(self, table: Table, validation: Table) -> dict[str, Array]:  # noqa: ARG002 - nothing to stop
         terms = self._terms(table)
         alike = np.arange(terms.shape[1]) < len(table.names)
-        coefficients = fit_relative(terms, table.energy, self.config.ridge, alike)
+        coefficients = fit_sum(terms, table.energy, alike, ridge=self.config.ridge, power=self.config.power)
         return {"coefficients": coefficients * median_factor(terms @ coefficients, table.energy)}
 
     def _predicted(self, table: Table) -> F64:
@@ -91,8 +94,8 @@ class LayerLinear(Linear):
     config_class = LayerLinearConfig
 
 
-def fit_relative(terms: F64, energy: F64, ridge: float, alike: Bools) -> F64:
-    """Minimise mean((1 - terms @ c / energy)^2) + ridge |c - expected|^2.
+def fit_sum(terms: F64, energy: F64, alike: Bools, *, ridge: float = RIDGE, power: float = 1.0) -> F64:
+    """Minimise mean(weight (1 - terms @ c / energy)^2) + ridge |c - expected|^2.
 
     Expected is the one factor that brings the sum of the terms `alike` closest to the energy, for these, and 0 for
     others: a layer without energy in the sample gets that factor, rather than anything.
@@ -105,6 +108,8 @@ def fit_relative(terms: F64, energy: F64, ridge: float, alike: Bools) -> F64:
         Truth [GeV].
     alike : bool [n_terms]
         Calibrated energies, whose sum is about the energy.
+    power
+        Of the energy by which residuals are divided; the weights energy^(2 - 2 power) have a mean of 1.
 
     Returns
     -------
@@ -115,14 +120,16 @@ def fit_relative(terms: F64, energy: F64, ridge: float, alike: Bools) -> F64:
     UsageError
         If there are no showers with energy.
     """
-    shares = terms / energy[:, np.newaxis]
+    weight = energy ** (1 - power)
+    weight = weight / np.sqrt(np.mean(weight**2))
+    shares = terms * (weight / energy)[:, np.newaxis]
     whole = shares[:, alike].sum(axis=1)
     if not (whole @ whole) > 0:
         msg = f"none of the {len(energy)} showers of the fit left any energy"
         raise UsageError(msg)
-    expected = np.where(alike, whole.sum() / (whole @ whole), 0.0)
+    expected = np.where(alike, (whole @ weight) / (whole @ whole), 0.0)
     gram = shares.T @ shares / len(shares) + ridge * np.eye(shares.shape[1])
-    missing = shares.T @ (1 - shares @ expected) / len(shares)
+    missing = shares.T @ (weight - shares @ expected) / len(shares)
     step, *_ = np.linalg.lstsq(gram, missing, rcond=None)
     coefficients: F64 = expected + step
     return coefficients

@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat
 
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.regression.models.base import Baseline, ModelConfig
-from hgcal_gnn.regression.models.linear import RIDGE, fit_relative, median_factor
+from hgcal_gnn.regression.models.linear import RIDGE, fit_sum, median_factor
 from hgcal_gnn.regression.table import TRUTH
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Oracle(Baseline):
 
     def _fitted(self, table: Table, validation: Table) -> dict[str, Array]:  # noqa: ARG002 - nothing to stop
         terms, alike = _terms(table)
-        coefficients = fit_relative(terms, table.energy, self.config.ridge, alike)
+        coefficients = fit_sum(terms, table.energy, alike, ridge=self.config.ridge)
         return {"coefficients": coefficients * median_factor(terms @ coefficients, table.energy)}
 
     def _predicted(self, table: Table) -> F64:

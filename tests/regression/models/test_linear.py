@@ -13,7 +13,7 @@ from hgcal_gnn.regression.models.linear import (
     SumConfig,
     SumSections,
     SumSectionsConfig,
-    fit_relative,
+    fit_sum,
 )
 from hgcal_gnn.regression.models.oracle import VARIABLES, Oracle, OracleConfig
 
@@ -50,7 +50,7 @@ def test_offset():
 def test_one_factor_by_hand():
     """Responses 0.5, 1, 1: least squares would give (2.5 / 2.25) = 1.11; the median response is to be 1."""
     table = Table(("energy",), np.array([[5.0], [40.0], [200.0]]), np.array([10.0, 40.0, 200.0]))
-    assert fit_relative(table.variables, table.energy, 0.0, np.ones(1, bool)) == pytest.approx([2.5 / 2.25])
+    assert fit_sum(table.variables, table.energy, np.ones(1, bool), ridge=0) == pytest.approx([2.5 / 2.25])
     model = fitted(Sum(SumConfig()), table)
     assert model.predict(table) == pytest.approx([5, 40, 200])
 
@@ -67,11 +67,18 @@ def test_layers_without_energy_get_the_common_factor():
     assert model.predict(late) == pytest.approx([90], rel=1e-3)
 
 
-def test_low_and_high_energies_count_alike():
-    """Half the showers at 1 GeV say factor 2, half at 1,000 GeV factor 1: absolute residuals would give 1."""
+@pytest.mark.parametrize(
+    ("power", "factor"),
+    [
+        (1, (0.5 + 1) / (0.5**2 + 1)),  # mean of r over mean of r^2, r = 0.5 and 1
+        (0.5, (0.5 * 1 + 1 * 1000) / (0.5**2 * 1 + 1000)),  # weighted with the energy
+        (0, (0.5 * 1 + 1e6) / (0.25 + 1e6)),  # absolute residuals
+    ],
+)
+def test_what_residuals_count(power, factor):
+    """Half the showers, of 1 GeV, say factor 2, half, of 1,000 GeV, factor 1."""
     table = Table(("energy",), np.repeat([[0.5], [1000.0]], 50, axis=0), np.repeat([1.0, 1000.0], 50))
-    found = fit_relative(table.variables, table.energy, 0.0, np.ones(1, bool))
-    assert found == pytest.approx([1.5 / 1.25])  # mean of r over mean of r^2, r = 0.5 and 1
+    assert fit_sum(table.variables, table.energy, np.ones(1, bool), ridge=0, power=power) == pytest.approx([factor])
 
 
 def test_empty_showers_are_predicted():
