@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.evaluation.energy_bins import EnergyBins
 
 PARAMETERS, SECONDS, HARDWARE = "n_parameters", "seconds", "hardware"  # of metrics.json
+LARGE_BIAS = 0.05  # from which a resolution is no longer one at the true energy
 MANY = 4  # methods that fit beside each other
 
 
@@ -50,6 +51,11 @@ class ComparisonReport:
         found = []
         for name, table in self.comparison.tables.items():
             found += [f"{name}: {warning}" for warning in table.dropped.warnings()]
+            worst = float(np.nanmax(np.abs(table.bias.value), initial=0.0))
+            if worst > LARGE_BIAS:
+                found.append(
+                    f"{name}: bias of up to {100 * worst:.0f} %; predictions drawn to the mean look too narrow"
+                )
         single = [name for name, runs in self.groups.items() if len(runs) == 1]
         if single and len(single) < len(self.groups):
             found.append(f"one seed only of {', '.join(single)}: their errors hold the drawn showers alone")

@@ -72,6 +72,14 @@ def test_tables_for_machines(run, runs, tmp_path):
     assert float(rows[2]["resolution"]) == gcn["bins"][0]["resolution"]
 
 
+def test_predictions_that_hardly_follow_the_energy_are_told(run, tmp_path):
+    make_run(tmp_path / "sum", "sum", BEAMS, prediction(0.2, 0))
+    make_run(tmp_path / "flat", "gcn", BEAMS, 100 + 0.1 * prediction(0.2, 1))
+    shown = run("compare", "sum", "flat", "-o", "comparison")
+    assert "gcn: bias of up to 410 %" in shown.out  # 102 GeV for 20 GeV
+    assert "sum: bias" not in shown.out
+
+
 def test_another_baseline(run, runs):
     shown = run("compare", *runs, "-o", "comparison", "--baseline", "gcn")
     assert shown.code == 0, shown.err
