@@ -83,7 +83,7 @@ def read_log(path: Path) -> TrainingLog:
 
 
 def training_figure(log: TrainingLog, *, title: str = "") -> Figure:
-    """Draw losses against epoch; below, the learning rate if it was logged."""
+    """Draw losses against epoch, counted from 1; below, the learning rate if it was logged."""
     if log.learning_rate is None:
         fig = blank_figure(7.0, 4.4)
         draw_losses(log, ax=fig.subplots(), title=title)
@@ -105,9 +105,9 @@ def draw_losses(log: TrainingLog, *, ax: Axes | None = None, title: str = "") ->
         there = np.isfinite(loss)
         if there.any():
             marker = "." if there.sum() < 40 else None
-            drawn += ax.plot(log.epoch[there], loss[there], color=colour, linewidth=1.4, marker=marker, label=label)
+            drawn += ax.plot(1 + log.epoch[there], loss[there], color=colour, linewidth=1.4, marker=marker, label=label)
     if log.best >= 0:
-        epoch, loss = log.epoch[log.best], log.validation[log.best]
+        epoch, loss = 1 + log.epoch[log.best], log.validation[log.best]
         label = f"best: {loss:.4g} in epoch {epoch:.0f}"
         drawn += ax.plot(
             epoch, loss, "o", markerfacecolor="white", markeredgecolor=VALIDATION, markersize=6.5, label=label,
@@ -130,7 +130,7 @@ def draw_learning_rate(log: TrainingLog, *, ax: Axes | None = None) -> Artist:
     ax = figure(7.0, 2.0)[1] if ax is None else ax
     rate = np.full(len(log.epoch), np.nan) if log.learning_rate is None else log.learning_rate
     there = np.isfinite(rate)
-    (line,) = ax.plot(log.epoch[there], rate[there], color=INK, linewidth=1.2)
+    (line,) = ax.plot(1 + log.epoch[there], rate[there], color=INK, linewidth=1.2)
     known = rate[there & (rate > 0)]
     if len(known) and known.max() > WIDE_SPAN * known.min():
         ax.set_yscale("log")

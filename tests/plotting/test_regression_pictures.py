@@ -136,7 +136,7 @@ def test_the_log_of_a_training(tmp_path):
     assert log.best == 1
     fig = training_figure(log, title="gcn")
     draw(fig)
-    assert "best: 0.04 in epoch 1" in [text.get_text() for text in fig.axes[0].get_legend().get_texts()]
+    assert "best: 0.04 in epoch 2" in [text.get_text() for text in fig.axes[0].get_legend().get_texts()]
     alone = training_figure(log._replace(learning_rate=None))
     draw(alone)
     assert len(alone.axes) == 1
