@@ -19,6 +19,7 @@ from hgcal_gnn.cli import (
     showers_table,
     simulate,
     stores,
+    study,
     train,
 )
 from hgcal_gnn.cli.allocator import tune_allocator
@@ -50,7 +51,20 @@ def options(
     """Cell graphs and graph networks for calorimeters that do not fit in a regular grid."""
 
 
-for group in (quickstart, geometry, showers_table, convert, simulate, inspect, stores, train, predict, compare, doctor):
+for group in (
+    quickstart,
+    geometry,
+    showers_table,
+    convert,
+    simulate,
+    inspect,
+    stores,
+    train,
+    predict,
+    study,
+    compare,
+    doctor,
+):
     group.register(app)
 
 

@@ -1,0 +1,116 @@
+"""study: train several methods with several seeds on the same showers, and compare them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hgcal_gnn.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from hgcal_gnn.config.study import StudyRun
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("study")(study)
+
+
+def study(
+    file: Annotated[Path, typer.Argument(help="YAML file of the study (configs/studies).")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the runs and their comparison.")],
+    change: Annotated[list[str] | None, typer.Option("--set", help="One setting changed: train.epochs=3.")] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Train and compare these methods only.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each. Default: cores / jobs.")] = None,
+) -> None:
+    """Train what a study asks for and compare it; trainings that are done already stay as they are.
+
+    An interrupted study goes on with the same command.
+    """
+    from hgcal_gnn.config.study import read_study
+
+    found, runs = read_study(file, change or [])
+    runs = _chosen(runs, only or [], found.methods)
+    print(f"{found.title}: {len(runs)} trainings")
+    output.mkdir(parents=True, exist_ok=True)
+    todo = [run for run in runs if not _is_done(run, output / run.name)]
+    _prepare(todo)
+    threads = threads or max((os.cpu_count() or 1) // jobs, 1)
+    with ThreadPoolExecutor(jobs) as pool:
+        codes = list(pool.map(lambda run: _train(run, output, threads, quiet=jobs > 1), todo))
+    failed = [run.name for run, code in zip(todo, codes, strict=True) if code]
+    if failed:
+        msg = f"{len(failed)} of {len(todo)} trainings failed: {', '.join(failed)}; see {output}/NAME.log"
+        raise OutputError(msg)
+    folders = [str(output / run.name) for run in runs]
+    code = _call(["compare", *folders, "-o", str(output / "comparison"), "--overwrite"])
+    if code:
+        raise typer.Exit(code)
+
+
+def _chosen(runs: list[StudyRun], only: list[str], methods: object) -> list[StudyRun]:
+    unknown = [name for name in only if name not in {run.method for run in runs}]
+    if unknown:
+        msg = f"--only {', '.join(unknown)}: the study has the methods {', '.join(methods)}"  # type: ignore[call-overload]
+        raise UsageError(msg)
+    return [run for run in runs if not only or run.method in only]
+
+
+def _is_done(run: StudyRun, folder: Path) -> bool:
+    """Tell whether a run is there; one with other settings stands in the way."""
+    from hgcal_gnn.config.read import read_config
+    from hgcal_gnn.config.run import RunConfig
+
+    if (folder / "config.yaml").exists() and read_config(RunConfig, folder / "config.yaml") != run.config:
+        msg = f"{folder}: was trained with other settings; remove it, or choose another output folder"
+        raise UsageError(msg)
+    return (folder / "metrics.json").exists()
+
+
+def _prepare(runs: list[StudyRun]) -> None:
+    """Build graphs and simulate samples once, before trainings start side by side."""
+    from hgcal_gnn.training.geometry import load_geometry
+    from hgcal_gnn.training.samples import open_sample
+
+    done = set[str]()
+    for run in runs:
+        data = run.config.data
+        key = data.model_dump_json()
+        if key in done:
+            continue
+        done.add(key)
+        graph, material = load_geometry(data)
+        for sample in (data.train, data.test):
+            if sample is not None:
+                open_sample(sample, graph.cells, material)
+
+
+def _train(run: StudyRun, output: Path, threads: int, *, quiet: bool) -> int:
+    """Train in a process of its own and return its exit code."""
+    from hgcal_gnn.config.read import write_config
+
+    settings = output / f"{run.name}.yaml"
+    write_config(run.config, settings, overwrite=True)
+    folder = output / run.name
+    resume = ["--resume"] if (folder / "config.yaml").exists() else []
+    print(f"{run.name}: training, {threads} threads" + (f", log in {run.name}.log" if quiet else ""), flush=True)
+    log = output / f"{run.name}.log" if quiet else None
+    code = _call(["train", str(settings), "-o", str(folder), "--threads", str(threads), *resume], log)
+    print(f"{run.name}: " + ("done" if code == 0 else f"failed with exit code {code}"), flush=True)
+    return code
+
+
+def _call(arguments: list[str], log: Path | None = None) -> int:
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-m", "hgcal_gnn", *arguments]
+    if log is None:
+        return subprocess.run(command, check=False).returncode
+    with log.open("a", encoding="utf-8") as stream:
+        return subprocess.run(command, check=False, stdout=stream, stderr=subprocess.STDOUT).returncode
