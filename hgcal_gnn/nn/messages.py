@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numba import njit, prange
 
-from hgcal_gnn.nn.threads import array, is_compiled_for, use_torch_threads
+from hgcal_gnn.nn.threads import array, is_compiled_for, relu, use_torch_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,15 +78,14 @@ def _edges(adjacency: Adjacency) -> tuple[Array, Array, Array]:
 
 @njit(cache=True, parallel=True)
 def _forward(rowptr: Array, col: Array, kind: Array, own: Array, other: Array, of_type: Array, out: Array) -> None:
-    n_columns = own.shape[1]
+    n_columns, zero = own.shape[1], own.dtype.type(0)
     for i in prange(len(own)):
         for f in range(n_columns):
-            out[i, f] = 0
+            out[i, f] = zero
         for edge in range(rowptr[i], rowptr[i + 1]):
             j, k = col[edge], kind[edge]
             for f in range(n_columns):
-                value = own[i, f] + other[j, f] + of_type[k, f]
-                out[i, f] += max(0, value)  # NaN stays NaN
+                out[i, f] += relu(own[i, f] + other[j, f] + of_type[k, f], zero)
 
 
 @njit(cache=True, parallel=True)
@@ -108,19 +107,21 @@ def _backward(
     n_rows, n_columns = own.shape
     n_blocks = (n_rows + BLOCK - 1) // BLOCK
     of_types = np.zeros((n_blocks, len(of_type), n_columns))
+    zero = own.dtype.type(0)
     for block in prange(n_blocks):
         for i in range(block * BLOCK, min(n_rows, (block + 1) * BLOCK)):
             for f in range(n_columns):
-                of_own[i, f] = 0
-                of_other[i, f] = 0
+                of_own[i, f] = zero
+                of_other[i, f] = zero
             for edge in range(rowptr[i], rowptr[i + 1]):
                 j, k = col[edge], kind[edge]
                 back = from_other_end[k]
                 for f in range(n_columns):
-                    passed = 0 if own[i, f] + other[j, f] + of_type[k, f] <= 0 else gradient[i, f]
+                    passed = zero if own[i, f] + other[j, f] + of_type[k, f] <= zero else gradient[i, f]
                     of_own[i, f] += passed
                     of_types[block, k, f] += passed
                 for f in range(n_columns):
-                    of_other[i, f] += 0 if own[j, f] + other[i, f] + of_type[back, f] <= 0 else gradient[j, f]
+                    sent = own[j, f] + other[i, f] + of_type[back, f]
+                    of_other[i, f] += zero if sent <= zero else gradient[j, f]
     total: Array = of_types.sum(axis=0)
     return total

@@ -9,7 +9,7 @@ import torch
 from numba import njit, prange
 from torch import Tensor, nn
 
-from hgcal_gnn.nn.threads import array, is_compiled_for, use_torch_threads
+from hgcal_gnn.nn.threads import array, is_compiled_for, relu, use_torch_threads
 
 if TYPE_CHECKING:
     from hgcal_gnn.arrays import Array
@@ -126,10 +126,10 @@ def _moments(x: Array) -> tuple[Array, Array]:
 
 @njit(cache=True, parallel=True, fastmath={"contract"})
 def _scale_shift_relu(x: Array, scale: Array, shift: Array, out: Array) -> None:
+    zero = x.dtype.type(0)
     for i in prange(x.shape[0]):
         for f in range(x.shape[1]):
-            value = x[i, f] * scale[f] + shift[f]
-            out[i, f] = max(0, value)  # NaN stays NaN
+            out[i, f] = relu(x[i, f] * scale[f] + shift[f], zero)
 
 
 @njit(cache=True, parallel=True, fastmath={"contract"})
@@ -138,10 +138,11 @@ def _gradient_means(x: Array, gradient: Array, scale: Array, shift: Array) -> tu
     n_rows, n_columns = x.shape
     n_blocks = (n_rows + BLOCK - 1) // BLOCK
     sums = np.zeros((n_blocks, 2, n_columns))
+    zero = x.dtype.type(0)
     for block in prange(n_blocks):
         for i in range(block * BLOCK, min(n_rows, (block + 1) * BLOCK)):
             for f in range(n_columns):
-                passed = np.float64(0 if x[i, f] * scale[f] + shift[f] <= 0 else gradient[i, f])
+                passed = np.float64(zero if x[i, f] * scale[f] + shift[f] <= zero else gradient[i, f])
                 sums[block, 0, f] += passed
                 sums[block, 1, f] += passed * x[i, f]
     total = sums.sum(axis=0) / n_rows
@@ -152,7 +153,8 @@ def _gradient_means(x: Array, gradient: Array, scale: Array, shift: Array) -> tu
 def _input_gradient(
     x: Array, gradient: Array, scale: Array, shift: Array, along_x: Array, constant: Array, out: Array
 ) -> None:
+    zero = x.dtype.type(0)
     for i in prange(x.shape[0]):
         for f in range(x.shape[1]):
-            passed = 0 if x[i, f] * scale[f] + shift[f] <= 0 else scale[f] * gradient[i, f]
+            passed = zero if x[i, f] * scale[f] + shift[f] <= zero else scale[f] * gradient[i, f]
             out[i, f] = passed + along_x[f] * x[i, f] + constant[f]

@@ -10,7 +10,7 @@ from numba import njit, prange
 
 from hgcal_gnn.nn.pooling import pool_mean
 from hgcal_gnn.nn.propagate import propagate
-from hgcal_gnn.nn.threads import array, is_compiled_for, use_torch_threads
+from hgcal_gnn.nn.threads import array, is_compiled_for, relu, use_torch_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,7 +78,7 @@ def _forward(
     pooled: Array,
 ) -> None:
     n_columns = x.shape[1]
-    keep = len(positive) == len(x)
+    keep, zero = len(positive) == len(x), x.dtype.type(0)
     for graph in prange(len(ptr) - 1):
         total = np.zeros(n_columns, dtype=np.float64)
         row = np.empty(n_columns, dtype=x.dtype)
@@ -90,12 +90,12 @@ def _forward(
                 for f in range(n_columns):
                     row[f] += norm[j] * x[j, f]
             for f in range(n_columns):
-                value = norm[i] * row[f] + bias[f]
-                row[f] = max(0, value)  # NaN stays NaN
+                row[f] = relu(norm[i] * row[f] + bias[f], zero)
+            for f in range(n_columns):
                 total[f] += row[f]
             if keep:
                 for f in range(n_columns):
-                    positive[i, f] = row[f] != 0
+                    positive[i, f] = row[f] != zero
         for f in range(n_columns):
             pooled[graph, f] = total[f] / max(ptr[graph + 1] - ptr[graph], 1)
 

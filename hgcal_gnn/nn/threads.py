@@ -1,4 +1,4 @@
-"""When compiled kernels serve a tensor, and on how many threads."""
+"""What the compiled kernels share: which tensors they serve, on how many threads, ReLU."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numba
 import torch
+from numba import njit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,3 +31,11 @@ def array(tensor: Tensor) -> Array:
     """Return the numbers of a tensor side by side in memory, for a kernel; not copied where they are already."""
     numbers: Array = tensor.detach().contiguous().numpy()
     return numbers
+
+
+@njit(cache=True)
+def relu(value: float, zero: float) -> float:
+    """Return the larger of value and zero (of the same type), for kernels; NaN stays NaN, which ``max`` would hide."""
+    if value <= zero:
+        return zero
+    return value
