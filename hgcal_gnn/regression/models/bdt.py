@@ -32,6 +32,7 @@ class BdtConfig(ModelConfig):
     leaf_showers: PositiveInt = Field(40, description="showers in a leaf at least")
     l2: NonNegativeFloat = Field(0.0, description="L2 regularisation of the leaves")
     patience: PositiveInt = Field(30, description="stop after so many trees without gain on the validation sample")
+    threads: PositiveInt = Field(1, description="of the fit; more pay for large samples on an idle machine only")
     seed: int = Field(0, description="of the binning of large samples")
 
 
@@ -44,6 +45,7 @@ class Bdt(Baseline):
     def _fitted(self, table: Table, validation: Table) -> dict[str, Array]:
         try:
             from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415 - slow to import, optional
+            from threadpoolctl import threadpool_limits  # noqa: PLC0415 - comes with it
         except ImportError as error:
             msg = "bdt needs scikit-learn: pip install 'hgcal-gnn[torch]'"
             raise UsageError(msg) from error
@@ -59,7 +61,10 @@ class Bdt(Baseline):
             random_state=config.seed,
         )
         correction, wanted = (np.log(part.energy / _reconstructed(part)) for part in (table, validation))
-        regressor.fit(table.variables, correction, X_val=validation.variables, y_val=wanted)
+        # OpenMP threads wait for each other at every node: on a busy machine two are 20 times as slow as one, and
+        # numba raises their number to that of the cores whatever OMP_NUM_THREADS says
+        with threadpool_limits(config.threads, user_api="openmp"):
+            regressor.fit(table.variables, correction, X_val=validation.variables, y_val=wanted)
         return tree_arrays(regressor)
 
     def _predicted(self, table: Table) -> F64:
