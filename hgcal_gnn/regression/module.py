@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,7 @@ class RegressionModule(lightning.LightningModule):
         self._dtype_of_inputs = dtype
         self._scaled = scaled
         self._latest: tuple[ShowerBatch, int] | None = None
+        self._sums: dict[str, dict[str, float]] = {}
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:  # noqa: ARG002
         """Bring a batch to the device."""
@@ -88,15 +90,22 @@ class RegressionModule(lightning.LightningModule):
         NotFiniteError
             If it is NaN or infinite.
         """
-        parts = self._parts(batch, batch_idx)
-        self._log("train", parts, len(batch))
+        parts = self._measure("train", batch, batch_idx)
         self._latest = (batch, batch_idx)
         return parts.total
 
     def validation_step(self, batch: ShowerBatch, batch_idx: int) -> None:
         """Measure the loss of a batch."""
-        parts = self._parts(batch, batch_idx)
-        self._log("val", parts, len(batch))
+        self._measure("val", batch, batch_idx)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log means over the showers of the epoch, those of other processes included: train/loss, val/loss, terms."""
+        for stage, sums in self._sums.items():
+            total = torch.tensor(list(sums.values()), device=self.device)
+            *values, n_showers = self.trainer.strategy.reduce(total, reduce_op="sum").tolist()
+            means = {f"{stage}/{name}": value / n_showers for name, value in zip(sums, values, strict=False)}
+            self.log_dict(means)
+        self._sums = {}
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:  # noqa: ARG002
         """Stop before a gradient that is not finite spoils the weights."""
@@ -111,17 +120,15 @@ class RegressionModule(lightning.LightningModule):
         chosen = self.optimiser
         return torch.optim.AdamW(self.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
 
-    def _parts(self, batch: ShowerBatch, number: int) -> LossParts:
+    def _measure(self, stage: str, batch: ShowerBatch, number: int) -> LossParts:
+        """Return the loss of a batch and add it to the sums over the epoch, with its terms if there are several."""
         parts = self.loss(self.regressor(batch), batch.target)
-        if not torch.isfinite(parts.total):
+        values = torch.stack([parts.total, *parts.terms.values()]).tolist()  # one look at the device
+        if not math.isfinite(values[0]):
             raise NotFiniteError(batch, number)
+        names = ["loss", *(parts.terms if len(parts.terms) > 1 else ())]
+        sums = self._sums.setdefault(stage, dict.fromkeys([*names, "showers"], 0.0))
+        for name, value in zip(names, values, strict=False):
+            sums[name] += value * len(batch)
+        sums["showers"] += len(batch)
         return parts
-
-    def _log(self, stage: str, parts: LossParts, n_showers: int) -> None:
-        """Log the loss, and its terms if there are several, as means over the epoch."""
-        several = parts.terms if len(parts.terms) > 1 else {}
-        values = {f"{stage}/loss": parts.total, **{f"{stage}/{name}": term for name, term in several.items()}}
-        self.log_dict(
-            {name: value.detach() for name, value in values.items()},
-            on_step=False, on_epoch=True, batch_size=n_showers, sync_dist=True,
-        )  # fmt: skip

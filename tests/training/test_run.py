@@ -26,8 +26,8 @@ FILES = {
 }  # fmt: skip
 METRICS = {
     "format", "kind", "seed", "n_parameters", "epochs", "best_epoch", "best_validation_loss", "loss", "stopped_early",
-    "seconds", "showers_per_second", "hardware", "calibrated", "showers", "empty_showers", "cells_sha256", "test_sha256",
-    "test_showers_per_second", "test",
+    "seconds", "showers_per_second", "hardware", "calibrated", "showers", "empty_showers", "cells_sha256",
+    "test_sha256", "test_showers_per_second", "test",
 }  # fmt: skip
 
 
