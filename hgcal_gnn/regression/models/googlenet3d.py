@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 from torch import Tensor, nn
 
 from hgcal_gnn.nn.convolution3d import Inception, conv_block
@@ -33,6 +33,15 @@ class GoogLeNet3dConfig(VoxelNetworkConfig):
     )
     hidden: PositiveInt = Field(128, description="width of the dense layer; published: 1,024")
     dropout: float = Field(0.01, ge=0, lt=1, description="share of the hidden numbers left out in each step")
+
+    @field_validator("blocks")
+    @classmethod
+    def _branches_share_evenly(cls, blocks: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+        odd = [channels for group in blocks for channels in group if channels % 8]
+        if odd:
+            msg = f"channels must be multiples of 8, got {', '.join(map(str, odd))}"
+            raise ValueError(msg)
+        return blocks
 
 
 class GoogLeNet3d(Network):

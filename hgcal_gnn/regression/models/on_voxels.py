@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hgcal_gnn.batching.voxel_windows import HGCAL_WINDOWS, TOY_WINDOWS, VoxelWindow, VoxelWindows
 from hgcal_gnn.errors import UsageError
@@ -28,6 +28,14 @@ class VoxelNetworkConfig(NetworkConfig):
     windows: Literal["toy", "hgcal"] | dict[str, VoxelWindow] = Field(
         "toy", description="arrays of voxels around the axis: those for a built-in detector, or name: shape, size, ..."
     )
+
+    @field_validator("windows")
+    @classmethod
+    def _there_is_one(cls, windows: str | dict[str, VoxelWindow]) -> str | dict[str, VoxelWindow]:
+        if not windows:
+            msg = "give at least one window"
+            raise ValueError(msg)
+        return windows
 
     def needs(self) -> InputNeeds:
         """Return what the model wants to see."""
