@@ -180,7 +180,7 @@ class BatchLoader:
     def _load(self, rows: I64) -> Any:
         showers = self.store[rows]
         batch = self.make(showers)
-        self._hits_read += len(showers.cell)
+        self._hits_read += len(getattr(showers, "cell", ()))  # a store may hold batches made before
         if self._hits_read > RELEASE_HITS and not isinstance(self.store, Showers):
             self.store.release()
             self._hits_read = 0

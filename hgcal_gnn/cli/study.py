@@ -37,7 +37,7 @@ def study(
     from hgcal_gnn.config.study import read_study
 
     found, runs = read_study(file, change or [])
-    runs = _chosen(runs, only or [], found.methods)
+    runs = _chosen(runs, only or [])
     print(f"{found.title}: {len(runs)} trainings")
     output.mkdir(parents=True, exist_ok=True)
     todo = [run for run in runs if not _is_done(run, output / run.name)]
@@ -55,10 +55,11 @@ def study(
         raise typer.Exit(code)
 
 
-def _chosen(runs: list[StudyRun], only: list[str], methods: object) -> list[StudyRun]:
-    unknown = [name for name in only if name not in {run.method for run in runs}]
+def _chosen(runs: list[StudyRun], only: list[str]) -> list[StudyRun]:
+    methods = list(dict.fromkeys(run.method for run in runs))
+    unknown = [name for name in only if name not in methods]
     if unknown:
-        msg = f"--only {', '.join(unknown)}: the study has the methods {', '.join(methods)}"  # type: ignore[call-overload]
+        msg = f"--only {', '.join(unknown)}: the study has the methods {', '.join(methods)}"
         raise UsageError(msg)
     return [run for run in runs if not only or run.method in only]
 

@@ -6,7 +6,7 @@ import logging
 import signal
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as lightning
 import torch
@@ -27,6 +27,7 @@ from hgcal_gnn.regression.predictor import Weights
 from hgcal_gnn.regression.regressor import Regressor
 from hgcal_gnn.regression.table import collect_table
 from hgcal_gnn.training.callbacks import EpochLog, EpochSeed, Keeper, KeptState
+from hgcal_gnn.training.in_memory import AsTheyAre, VariablesInMemory
 from hgcal_gnn.training.loaders import EpochLoader, batches_ahead
 from hgcal_gnn.training.schedule import LearningRate
 
@@ -173,9 +174,10 @@ def _loaders(
     """Return the loaders of training and validation."""
     size = config.train.batch_size
     ahead = batches_ahead()
+    train_store, train_make = _source(data.train, inputs)
     train = BatchLoader(
-        data.train.store,
-        inputs,
+        train_store,
+        train_make,
         rows=data.train.rows,
         batch_size=size,
         seed=config.seed,
@@ -187,10 +189,17 @@ def _loaders(
     if not len(rows):
         msg = f"{len(data.validation)} showers cannot validate {n_ranks} processes; give more or use fewer devices"
         raise UsageError(msg)
-    validation = BatchLoader(
-        data.validation.store, inputs, rows=rows, batch_size=max(size // n_ranks, 1), shuffle=False, prefetch=ahead
-    )
+    store, make = _source(data.validation, inputs)
+    validation = BatchLoader(store, make, rows=rows, batch_size=max(size // n_ranks, 1), shuffle=False, prefetch=ahead)
     return EpochLoader(train, trainer), validation
+
+
+def _source(sample: Sample, inputs: RegressionInputs) -> tuple[Any, Any]:
+    """Return what a loader reads and what it makes of it; variables alone are computed only once."""
+    if inputs.needs.features or inputs.needs.voxels is not None:
+        return sample.store, inputs
+    inputs.check(sample.store.metadata, source=str(sample.store.path))
+    return VariablesInMemory(sample.store, sample.rows, inputs), AsTheyAre()
 
 
 def _n_batches(n_showers: int, batch_size: int) -> int:
