@@ -1,8 +1,8 @@
 """Memory for training: glibc returns large blocks to the system after every step, and page faults cost half the time.
 
 With higher thresholds the blocks are kept and used again. They are read when a process starts, so the command starts
-itself anew, once. Measured with the published network on 64 showers a step: 80 to 90 thousand page faults a step
-without, a thousand with.
+itself anew, once. Measured with the published network on 64 photons of 50 to 100 GeV a step: 8,500 page faults a step
+without, hardly any with; plain PyTorch Geometric, which keeps more copies, has ten times as many.
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ def predict(
     from hgcal_gnn.cli.threads import use_threads
     from hgcal_gnn.files import check_writable
     from hgcal_gnn.showers.store import open_store
+    from hgcal_gnn.training.load import load_regressor
     from hgcal_gnn.training.results import predict as predict_showers
-    from hgcal_gnn.training.run import load_regressor
 
     check_writable(output, overwrite=overwrite)
     store = open_store(showers)

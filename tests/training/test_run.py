@@ -18,7 +18,8 @@ from hgcal_gnn.regression.models.message_passing import MessagePassingNetwork
 from hgcal_gnn.training import trainer
 from hgcal_gnn.training.callbacks import read_rows
 from hgcal_gnn.training.data import open_data
-from hgcal_gnn.training.run import load_regressor, run_training
+from hgcal_gnn.training.load import load_regressor
+from hgcal_gnn.training.run import run_training
 
 FILES = {
     "cells_sha256", "checkpoints", "config.yaml", "linearity.png", "log.csv", "metrics.json", "model.safetensors",

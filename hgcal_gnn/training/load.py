@@ -1,0 +1,52 @@
+"""The regressor of a finished run, ready for use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hgcal_gnn.errors import InputError
+from hgcal_gnn.regression.predictor import Weights, make_predictor
+from hgcal_gnn.training.geometry import find_material, load_geometry
+from hgcal_gnn.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hgcal_gnn.geometry.graph import CellGraph
+    from hgcal_gnn.regression.predictor import Predictor
+
+
+def load_regressor(
+    path: Path, graph: CellGraph | None = None, *, device: str = "cpu", force_geometry: bool = False
+) -> Predictor:
+    """Load the regressor of a finished run: a callable from showers to `Estimates`.
+
+    Parameters
+    ----------
+    path
+        Run folder.
+    graph
+        Cell graph to work in; default: the one the run's settings name.
+    device
+        For networks.
+    force_geometry
+        Use it in another geometry than it was trained in.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no finished run, or a file of it is damaged.
+    GeometryMismatchError
+        If `graph` is another one than the regressor was trained with.
+    """
+    folder = RunFolder(path)
+    config = folder.read_config()
+    if not folder.weights.exists():
+        msg = f"{path}: the run is not finished, it has no model.safetensors; go on: hgcal-gnn train {path} --resume"
+        raise InputError(msg)
+    if graph is None:
+        graph, material = load_geometry(config.data)
+    else:
+        material = find_material(config.data.material, graph.cells.detector)
+    weights = Weights.load(folder.weights)
+    return make_predictor(config.model, weights, graph, material, device=device, force_geometry=force_geometry)
