@@ -80,7 +80,11 @@ def _read(config: Path, changes: list[str], output: Path | None) -> tuple[RunCon
 def _tell_interrupted(folder: Path) -> None:
     from hgcal_gnn.training.run_folder import RunFolder
 
-    kept = "the last finished epoch is kept" if RunFolder(folder).last.exists() else "no epoch was finished"
+    run = RunFolder(folder)
+    if not run.config.exists():
+        print("\nInterrupted; repeat the command to go on (finished parts of a simulation are kept).", file=sys.stderr)
+        return
+    kept = "the last finished epoch is kept" if run.last.exists() else "no epoch was finished"
     print(f"\nInterrupted; {kept}. Go on with: hgcal-gnn train {folder} --resume", file=sys.stderr)
 
 

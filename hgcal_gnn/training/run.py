@@ -52,16 +52,15 @@ def run_training(config: RunConfig, path: Path, *, resume: bool = False, overwri
         If settings, data or folder cannot be used, or the training fails.
     """
     folder = RunFolder(path)
+    if resume and folder.is_finished and folder.read_config() == config:
+        log.info("%s: the run is finished; ask for more train.epochs to go on", path)
+        return folder
     is_first = is_first_process()
     if is_first:
-        more = resume and folder.is_finished and folder.read_config().train != config.train
-        folder.prepare(config, resume=resume, overwrite=overwrite)
-        if folder.is_finished and not more:
-            log.info("%s: the run is finished; ask for more train.epochs to go on", path)
-            return folder
-        folder.metrics.unlink(missing_ok=True)
+        folder.check(config, resume=resume, overwrite=overwrite)
     data = open_data(config.data)
     if is_first:
+        folder.prepare(config, resume=resume)
         folder.write_json(folder.versions, describe_machine())
         folder.cells.write_text(data.graph.cells_sha256 + "\n", encoding="utf-8")
     is_network = isinstance(config.model, NetworkConfig)

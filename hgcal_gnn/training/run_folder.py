@@ -112,8 +112,8 @@ class RunFolder:
         with atomic_path(path, overwrite=True) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
-    def prepare(self, config: RunConfig, *, resume: bool, overwrite: bool) -> None:
-        """Make the folder and write the settings, or check that an existing one can be resumed.
+    def check(self, config: RunConfig, *, resume: bool, overwrite: bool) -> None:
+        """Refuse a folder that cannot take the run, before any work.
 
         Raises
         ------
@@ -122,20 +122,29 @@ class RunFolder:
         UsageError
             If the settings to resume with are others than those of the run.
         """
-        is_there = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
-        if is_there and not self.config.is_file():
+        if not self._is_used:
+            return
+        if not self.config.is_file():
             msg = f"{self.path}: exists already and is no folder of a run; choose another one with -o"
             raise OutputError(msg)
-        if is_there and resume:
+        if resume:
             self._check_same(config)
-        elif is_there and overwrite:
-            self._clear()
-        elif is_there:
+        elif not overwrite:
             state = "a finished run" if self.is_finished else "an unfinished run"
             msg = f"{self.path}: holds {state}; go on with --resume, replace it with --overwrite, or choose another -o"
             raise OutputError(msg)
+
+    def prepare(self, config: RunConfig, *, resume: bool) -> None:
+        """Make the folder and write the settings; unless resumed, remove what an earlier run wrote."""
+        self.metrics.unlink(missing_ok=True)  # first: with them, the new settings would look finished
+        if self._is_used and not resume:
+            self._clear()
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         write_config(config, self.config, overwrite=True)
+
+    @property
+    def _is_used(self) -> bool:
+        return self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
 
     def _check_same(self, config: RunConfig) -> None:
         """Refuse settings that would make another run of it."""

@@ -132,6 +132,13 @@ def test_stops_early_and_stays_stopped(piece, tmp_path):
     assert folder.weights.read_bytes() == before
 
 
+def test_the_learning_rate_is_cut_where_nothing_improves(piece, tmp_path):
+    train = {"epochs": 4, "learning_rate": 1e-12, "schedule": "plateau", "plateau_patience": 1, "gradient_clip": 1}
+    folder = run_training(piece.config(train=train), tmp_path / "run")
+    rates = [1e12 * row["lr"] for row in read_rows(folder.log)]
+    assert rates == pytest.approx([1, 1, 0.5, 0.25])
+
+
 @pytest.mark.parametrize("where", ["loss", "gradient"])
 def test_a_loss_that_is_not_finite_stops_with_its_batch(piece, tmp_path, monkeypatch, where):
     class Broken(MessagePassingNetwork):
@@ -191,6 +198,12 @@ def test_double_precision(piece, tmp_path):
     assert {values.dtype for name, values in weights.items() if name.startswith("network")} == {np.dtype(np.float64)}
     rows = pq.read_table(folder.predictions)["row"].to_numpy()
     assert np.isfinite(load_regressor(folder.path)(piece.store.read(rows)).energy).all()
+
+
+def test_data_that_cannot_be_used_leave_no_folder(piece, tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        run_training(piece.config(data={"train": {"showers": "none.arrow"}}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hgcal_gnn.training.run_folder import RunFolder
 def begun(piece, tmp_path):
     """A run that was begun."""
     folder = RunFolder(tmp_path / "runs" / "a")
-    folder.prepare(piece.config(), resume=False, overwrite=False)
+    folder.prepare(piece.config(), resume=False)
     (folder.checkpoints / "last.ckpt").write_text("x")
     return folder
 
@@ -24,16 +24,17 @@ def test_a_new_folder_holds_all_settings(begun, piece):
 
 def test_a_run_is_not_replaced_unasked(begun, piece):
     with pytest.raises(OutputError, match=r"an unfinished run; go on with --resume, replace it with --overwrite"):
-        begun.prepare(piece.config(), resume=False, overwrite=False)
+        begun.check(piece.config(), resume=False, overwrite=False)
     begun.metrics.write_text("{}")
     with pytest.raises(OutputError, match="a finished run"):
-        begun.prepare(piece.config(), resume=False, overwrite=False)
+        begun.check(piece.config(), resume=False, overwrite=False)
 
 
 def test_overwriting_removes_what_runs_write_and_nothing_else(begun, piece):
     (begun.path / "notes.txt").write_text("mine")
     begun.metrics.write_text("{}")
-    begun.prepare(piece.config(seed=4), resume=False, overwrite=True)
+    begun.check(piece.config(seed=4), resume=False, overwrite=True)
+    begun.prepare(piece.config(seed=4), resume=False)
     assert (begun.path / "notes.txt").exists()
     assert not begun.last.exists()
     assert not begun.is_finished
@@ -42,17 +43,20 @@ def test_overwriting_removes_what_runs_write_and_nothing_else(begun, piece):
 
 def test_resuming_needs_the_same_settings(begun, piece):
     with pytest.raises(UsageError, match=r"settings differ(.|\n)*\n  seed: 2, in the run 1$"):
-        begun.prepare(piece.config(seed=2), resume=True, overwrite=False)
+        begun.check(piece.config(seed=2), resume=True, overwrite=False)
     with pytest.raises(UsageError, match=r"model.hidden: 5, in the run 4"):
-        begun.prepare(piece.config(model={"kind": "message_passing", "hidden": 5}), resume=True, overwrite=False)
-    begun.prepare(piece.config(train={"epochs": 9, "patience": 3}), resume=True, overwrite=False)
+        begun.check(piece.config(model={"kind": "message_passing", "hidden": 5}), resume=True, overwrite=False)
+    longer = piece.config(train={"epochs": 9, "patience": 3})
+    begun.check(longer, resume=True, overwrite=False)
+    begun.prepare(longer, resume=True)
     assert begun.last.exists()
     assert begun.read_config().train.epochs == 9
 
 
 def test_nothing_to_resume_is_a_new_run(piece, tmp_path):
     folder = RunFolder(tmp_path / "new")
-    folder.prepare(piece.config(), resume=True, overwrite=False)
+    folder.check(piece.config(), resume=True, overwrite=False)
+    folder.prepare(piece.config(), resume=True)
     assert folder.config.exists()
 
 
@@ -60,7 +64,7 @@ def test_nothing_to_resume_is_a_new_run(piece, tmp_path):
 def test_folders_of_something_else_are_left_alone(piece, tmp_path, options):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(OutputError, match="no folder of a run"):
-        RunFolder(tmp_path).prepare(piece.config(), **{"resume": False, "overwrite": False, **options})
+        RunFolder(tmp_path).check(piece.config(), **{"resume": False, "overwrite": False, **options})
     assert (tmp_path / "thesis.tex").exists()
 
 
