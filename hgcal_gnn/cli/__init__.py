@@ -16,6 +16,7 @@ from hgcal_gnn.cli import (
     inspect,
     predict,
     quickstart,
+    schema,
     showers_table,
     simulate,
     stores,
@@ -63,6 +64,7 @@ for group in (
     predict,
     study,
     compare,
+    schema,
     doctor,
 ):
     group.register(app)

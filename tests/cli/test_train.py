@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from hgcal_gnn.regression.models import MODELS
+
 SETTINGS = {
     "data": {"graph": "piece.safetensors", "train": {"showers": "photons.arrow"}, "test_fraction": 0.3},
     "model": {"kind": "message_passing", "hidden": 4, "n_layers": 1},
@@ -126,3 +128,12 @@ def test_other_commands_start_once(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["hgcal-gnn", "doctor"])
     monkeypatch.setattr(os, "execve", None)
     allocator.tune_allocator()
+
+
+def test_the_schema_tells_of_every_setting(run):
+    printed = json.loads(run("schema").out)
+    kinds = {part["properties"]["kind"]["const"] for part in printed["$defs"].values() if "kind" in part["properties"]}
+    assert kinds == set(MODELS)
+    for group in ("TrainConfig", "DataConfig", "SimulateConfig"):
+        assert all("description" in setting for setting in printed["$defs"][group]["properties"].values())
+    assert "methods" in json.loads(run("schema", "study").out)["properties"]

@@ -17,6 +17,7 @@ from hgcal_gnn.training.callbacks import read_rows
 from hgcal_gnn.training.run import run_training
 from hgcal_gnn.training.run_folder import RunFolder
 
+pytestmark = pytest.mark.slow  # processes of their own
 EPOCHS = 5
 LONGEST = 120  # s to wait for a process
 
