@@ -2,4 +2,5 @@
 
 from hgcal_gnn.cli import main
 
-main()
+if __name__ == "__main__":
+    main()
