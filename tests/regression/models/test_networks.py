@@ -15,6 +15,7 @@ ON_HITS = {
     "edgeconv": SMALL,
     "gat": SMALL,
     "gravnet": SMALL | {"nearest": 6, "filters": 8},
+    "message_passing": SMALL | {"message": 8},
 }
 VARIABLES = {"variables": ("energy_elmag", "energy_hadron", "eta", "phi")}
 WINDOWS = {
@@ -27,7 +28,11 @@ OTHERS = {
     "googlenet3d": SMALL | {"windows": WINDOWS, "stem": 8, "blocks": ((8,), (16,))},
 }
 ALL = ON_HITS | OTHERS
-DEEP = [("edgeconv", ON_HITS["edgeconv"] | {"deep": True}), ("edgeconv", ON_HITS["edgeconv"] | {"edges": "knn"})]
+DEEP = [
+    ("edgeconv", ON_HITS["edgeconv"] | {"deep": True}),
+    ("edgeconv", ON_HITS["edgeconv"] | {"edges": "knn"}),
+    ("message_passing", ON_HITS["message_passing"] | {"reduce": "mean", "edges": "knn"}),
+]
 
 
 @pytest.mark.parametrize(("kind", "settings"), [*ON_HITS.items(), *DEEP])
@@ -96,7 +101,7 @@ def test_half_precision_is_close(kind, settings):
     torch.testing.assert_close(rounded.float(), out, rtol=0.1, atol=0.1)
 
 
-@pytest.mark.parametrize("kind", ["edgeconv", "gat", "gravnet"])
+@pytest.mark.parametrize("kind", list(ON_HITS))
 def test_neighbours_matter(kind):
     network, batch = network_and_batch(kind, (40,), **ON_HITS[kind])
     stir(network)
