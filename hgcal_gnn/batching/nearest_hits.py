@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NEAREST = len(EDGE_TYPES)  # type of links by distance, the same as of the links of isolated hits
 NONE = -1
+BLOCK = 32  # points whose distances are computed together
 
 
 def nearest_hits(position: F32, offsets: I64, k: int) -> tuple[I64, U8]:
@@ -58,48 +59,52 @@ def nearest_hits(position: F32, offsets: I64, k: int) -> tuple[I64, U8]:
 @njit(cache=True, parallel=True)
 def _find(position: F32, offsets: I64, nearest: I32, degree: I32) -> None:
     """Fill `nearest` [n_hits, k], counted from the first of the shower, ascending, then `NONE`; `degree` [n_hits]."""
-    k = nearest.shape[1]
     for shower in prange(len(offsets) - 1):
         start, n_hits = offsets[shower], offsets[shower + 1] - offsets[shower]
-        axis = _widest_axis(position[start : start + n_hits])
-        order = np.argsort(position[start : start + n_hits, axis], kind="mergesort")
-        sorted_position = np.empty((n_hits, 3), dtype=np.float64)
-        for place in range(n_hits):
-            for part in range(3):
-                sorted_position[place, part] = position[start + order[place], (axis + part) % 3]
-        found = np.empty(k, dtype=np.int64)
-        distance = np.empty(k, dtype=np.float64)
-        for place in range(n_hits):
-            n_found = _nearest_of(sorted_position, order, place, found, distance)
-            hit = start + order[place]
-            nearest[hit, :n_found] = np.sort(found[:n_found])
-            nearest[hit, n_found:] = NONE
+        points = np.empty((3, n_hits), dtype=np.float64)
+        for axis in range(3):
+            for hit in range(n_hits):
+                points[axis, hit] = position[start + hit, axis]
+        boxes = _boxes(points)
+        square, distance = np.empty(BLOCK), np.empty(nearest.shape[1])
+        for hit in range(n_hits):
+            row = nearest[start + hit]
+            n_found = _nearest_of(points, boxes, hit, square, row, distance)
+            row[n_found:] = NONE
+            _sort(row, n_found)
         _count(nearest, start, n_hits, degree)
 
 
 @njit(cache=True)
-def _widest_axis(position: F32) -> int:
-    """Return the axis along which the points spread most, where a search has to look at the fewest of them."""
-    widest, axis = -1.0, 0
-    for k in range(3):
-        if len(position):
-            spread = float(position[:, k].std())
-            if spread > widest:
-                widest, axis = spread, k
-    return axis
+def _boxes(points: F64) -> F64:
+    """Return the corners of the boxes around every `BLOCK` points of [3, n], [n_blocks, 3, 2].
+
+    Hits are sorted by cell and so by layer, which makes the boxes flat.
+    """
+    n = points.shape[1]
+    boxes = np.empty(((n + BLOCK - 1) // BLOCK, 3, 2))
+    for block in range(len(boxes)):
+        inside = points[:, block * BLOCK : min((block + 1) * BLOCK, n)]
+        for axis in range(3):
+            boxes[block, axis, 0], boxes[block, axis, 1] = inside[axis].min(), inside[axis].max()
+    return boxes
 
 
 @njit(cache=True)
-def _nearest_of(position: F64, order: I64, place: int, found: I64, distance: F64) -> int:
-    """Find the nearest points of one, looking up and down the sorted axis until that alone is too far away.
+def _nearest_of(points: F64, boxes: F64, hit: int, square: F64, found: I32, distance: F64) -> int:
+    """Find the nearest points of one, block by block up and down from its own, leaving out those too far away.
+
+    Points are looked at such that each comes either before or behind all the others so far: then it takes one
+    comparison to know which of two points at the same distance comes first.
 
     Parameters
     ----------
-    position : float64 [n, 3]
-        Sorted along its first axis.
-    order : int64 [n]
-        Number of each point: decides between equal distances.
-    found, distance : int64, float64 [k]
+    points : float64 [3, n]
+    boxes : float64 [n_blocks, 3, 2]
+        See `_boxes`.
+    square : float64 [BLOCK]
+        Scratch memory.
+    found, distance : int32, float64 [k]
         Filled with numbers and squared distances, the closest first.
 
     Returns
@@ -107,39 +112,65 @@ def _nearest_of(position: F64, order: I64, place: int, found: I64, distance: F64
     int
         How many there are.
     """
-    n, k = len(order), len(found)
-    x, y, z = position[place, 0], position[place, 1], position[place, 2]
-    up, down = place + 1, place - 1
-    step_up = (position[up, 0] - x) ** 2 if up < n else np.inf
-    step_down = (position[down, 0] - x) ** 2 if down >= 0 else np.inf
-    n_found = 0
-    worst = np.inf
-    while up < n or down >= 0:
-        # the side that is closer along the axis comes first, so that the search ends as early as can be
-        if step_up <= step_down:
-            other, step = up, step_up
-            up += 1
-            step_up = (position[up, 0] - x) ** 2 if up < n else np.inf
-        else:
-            other, step = down, step_down
-            down -= 1
-            step_down = (position[down, 0] - x) ** 2 if down >= 0 else np.inf
-        if step > worst:
-            break
-        square = step + ((position[other, 1] - y) ** 2 + (position[other, 2] - z) ** 2)
-        if square > worst or (square == worst and n_found == k and order[other] > found[k - 1]):
+    own = hit // BLOCK
+    n_found = _insert(points, own, hit, square, found, distance, 0)
+    for away in range(1, max(own, len(boxes) - 1 - own) + 1):
+        for block in (own + away, own - away):
+            if not 0 <= block < len(boxes):
+                continue
+            if n_found < len(found) or _off_box(points, boxes[block], hit) <= distance[n_found - 1]:
+                n_found = _insert(points, block, hit, square, found, distance, n_found)
+    return n_found
+
+
+@njit(cache=True)
+def _off_box(points: F64, box: F64, hit: int) -> float:
+    """Return the squared distance of a point from a box, 0 inside."""
+    square = 0.0
+    for axis in range(3):
+        off = max(box[axis, 0] - points[axis, hit], points[axis, hit] - box[axis, 1], 0.0)
+        square += off * off
+    return square
+
+
+@njit(cache=True)
+def _insert(points: F64, block: int, hit: int, square: F64, found: I32, distance: F64, n_found: int) -> int:
+    """Sort the points of a block into the closest so far, of which there are `n_found`; return how many there are."""
+    k, first = len(found), block * BLOCK
+    n = min(BLOCK, points.shape[1] - first)
+    for i in range(n):
+        square[i] = (
+            (points[0, first + i] - points[0, hit]) ** 2
+            + (points[1, first + i] - points[1, hit]) ** 2
+            + (points[2, first + i] - points[2, hit]) ** 2
+        )
+    is_before = block < hit // BLOCK  # these come first among equal distances, taken from the last to the first
+    worst = distance[k - 1] if n_found == k else np.inf
+    for step in range(n):
+        i = n - 1 - step if is_before else step
+        value = square[i]
+        if value > worst or (value == worst and n_found == k and not is_before) or first + i == hit:
             continue
-        slot = n_found if n_found < k else k - 1
+        slot = min(n_found, k - 1)
         n_found = min(n_found + 1, k)
-        while slot > 0 and (
-            distance[slot - 1] > square or (distance[slot - 1] == square and found[slot - 1] > order[other])
-        ):
+        while slot > 0 and (distance[slot - 1] > value or (is_before and distance[slot - 1] == value)):
             distance[slot], found[slot] = distance[slot - 1], found[slot - 1]
             slot -= 1
-        distance[slot], found[slot] = square, order[other]
+        distance[slot], found[slot] = value, first + i
         if n_found == k:
             worst = distance[k - 1]
     return n_found
+
+
+@njit(cache=True)
+def _sort(row: I32, n: int) -> None:
+    """Sort the first `n` numbers; few, so by insertion."""
+    for i in range(1, n):
+        value, slot = row[i], i
+        while slot > 0 and row[slot - 1] > value:
+            row[slot] = row[slot - 1]
+            slot -= 1
+        row[slot] = value
 
 
 @njit(cache=True)

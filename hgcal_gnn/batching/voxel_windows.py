@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit, prange
@@ -91,9 +91,10 @@ class VoxelWindows:
                 msg = f"the window {name} needs layers {window.first_layer} to {last}, there are {cells.n_layers}"
                 raise UsageError(msg)
             voxels[name] = np.zeros((len(showers), *window.shape), dtype=np.float32)
-            hits = (showers.offsets, showers.cell, showers.energy)
+            hits = (showers.offsets, showers.cell, showers.energy, cells.place, cells.layer, cells.weight)
             steps = (window.size, window.first_layer, window.layers_per_voxel, window.regular)
-            _fill(*hits, cells.place, cells.layer, cells.weight, *steps, voxels[name])
+            arguments: tuple[Any, ...] = (*hits, *steps, voxels[name])
+            _fill(*arguments)
         return voxels
 
 
