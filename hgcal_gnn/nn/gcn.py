@@ -89,11 +89,11 @@ def linear_norm_relu(x: Tensor, weight: Tensor, norm: nn.BatchNorm1d) -> Tensor:
     weight : float [n_out, n_in]
     norm
     """
-    exact = x.double()
+    exact = x.to(torch.float32 if x.device.type == "mps" else torch.float64)  # Apple's GPUs have no double precision
     centre = exact.mean(dim=0)
     centred = exact - centre
     covariance = centred.T @ centred / len(x)
-    wide = weight.double()
+    wide = weight.to(exact.dtype)
     mean, variance = wide @ centre, ((wide @ covariance) * wide).sum(dim=1)
     count_batch(norm, mean, variance, len(x))
     scale = norm.weight * (variance + norm.eps).rsqrt()

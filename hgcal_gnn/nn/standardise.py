@@ -33,9 +33,10 @@ class Standardise(nn.Module):
 
         Columns without any spread keep a standard deviation of 1.
         """
-        finite = torch.isfinite(values)
+        exact = values.cpu().double()  # not every device has double precision
+        finite = torch.isfinite(exact)
         count = finite.sum(dim=0).clamp(min=1)
-        known = torch.where(finite, values, 0.0).double()
+        known = torch.where(finite, exact, 0.0)
         mean = known.sum(dim=0) / count
         spread = torch.where(finite, known - mean, 0.0)
         std = (spread.square().sum(dim=0) / count).sqrt()
