@@ -40,7 +40,8 @@ def tree_arrays(regressor: Any) -> dict[str, Array]:
 
 def evaluate_trees(arrays: dict[str, Array], variables: F64) -> F64:
     """Sum the trees for each row of `variables` [n, n_features], float64 [n]; the same numbers as scikit-learn's."""
-    values: F64 = _evaluate(arrays["start"], arrays["root"], *(arrays[name] for name in NODES), variables)
+    arguments: tuple[Any, ...] = (arrays["start"], arrays["root"], *(arrays[name] for name in NODES), variables)
+    values: F64 = _evaluate(*arguments)
     return values
 
 
