@@ -16,6 +16,8 @@ SETTINGS = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 34),  # the heap is not given back
     "MALLOC_TOP_PAD_": str(1 << 26),  # and grows by 64 MiB at a time
 }
+# Threads of PyTorch that wait for work spin, by default, on the cores that numba's threads work on.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
 COMMANDS = ("train", "predict")
 SWITCH = "HGCAL_GNN_ALLOCATOR"  # "system": leave it as it is; "tuned": done already
 
@@ -27,5 +29,5 @@ def tune_allocator() -> None:
     if chosen or SWITCH in os.environ or arguments[:1] not in [[name] for name in COMMANDS]:
         return
     if platform.libc_ver()[0] == "glibc":
-        environment = os.environ | SETTINGS | {SWITCH: "tuned"}
+        environment = WAITING | os.environ | SETTINGS | {SWITCH: "tuned"}
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 (itself)

@@ -1,7 +1,8 @@
-"""quickstart: the main job on the embedded detector, in an empty folder, in a minute or two."""
+"""quickstart: the main job on the embedded detector, in an empty folder, in a few minutes."""
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -28,13 +29,15 @@ class Files(NamedTuple):
     showers: Path
     profiles: Path
     shower: Path
+    study: Path
+    regression: Path
 
     @classmethod
     def in_folder(cls, folder: Path) -> Files:
         """Name the files in a folder."""
         names = (
             "hgcal_sector.parquet", "graph.safetensors", "detector.png", f"layer_{MIXED_LAYER}.png",
-            "photons.arrow", "profiles.png", "shower.png",
+            "photons.arrow", "profiles.png", "shower.png", "regression.yaml", "regression",
         )  # fmt: skip
         return cls(*(folder / name for name in names))
 
@@ -48,17 +51,22 @@ def quickstart(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path("quickstart"),
     overwrite: args.Overwrite = False,
 ) -> None:
-    """Run the main job on the embedded detector: geometry, cell graph, showers and pictures."""
+    """Run the main job on the embedded detector: geometry, cell graph, showers, energy regression, pictures."""
+    from hgcal_gnn.cli.quickstart_regression import regress, write_study
     from hgcal_gnn.files import check_writable
 
     started = time.perf_counter()
     output.mkdir(parents=True, exist_ok=True)
     files = Files.in_folder(output)
+    if overwrite:
+        shutil.rmtree(files.regression, ignore_errors=True)
     for path in files:
         check_writable(path, overwrite=overwrite)
     graph = _build(files, overwrite=overwrite)
     _draw(graph, files, overwrite=overwrite)
     _shoot(graph, files, overwrite=overwrite)
+    write_study(files.study, files.graph, overwrite=overwrite)
+    regress(files.study, files.regression)
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Next:")
     print(f"   hgcal-gnn inspect {files.graph}")
     print("   hgcal-gnn make-geometry hgcal -o hgcal.parquet")

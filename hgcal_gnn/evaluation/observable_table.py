@@ -60,6 +60,10 @@ def _mips_spread(found: ShowerSums) -> F64:
     return np.sqrt(np.maximum(square - mean**2, 0.0))
 
 
+def _shares(found: ShowerSums) -> F64:
+    return found.layers / np.maximum(found.moment("energy"), SMALLEST)[:, np.newaxis]
+
+
 def _within(number: int) -> Callable[[ShowerSums], F64]:
     return lambda found: found.share(found.lateral[:, 1 + number])
 
@@ -134,4 +138,5 @@ OBSERVABLES = (
         lambda found: found.share(found.moment("largest")),
     ),
     Observable("layer_{layer}", "GeV", "energy in a layer", lambda found: found.layers),
+    Observable("share_{layer}", "", "share of the energy in a layer", _shares),
 )  # fmt: skip

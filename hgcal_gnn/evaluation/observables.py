@@ -67,8 +67,8 @@ def variable_names(numbers: CellNumbers, names: str | Sequence[str]) -> tuple[st
     ----------
     names
         Variables and sets: "published" (those of the regression on the toy detector: energies in the
-        electromagnetic and the hadronic part, eta, phi), "all_sections", "all_layers", "shape" (everything that is
-        not per layer), "all".
+        electromagnetic and the hadronic part, eta, phi), "all_sections", "all_layers", "all_shares" (of the
+        layers), "shape" (everything that is not per layer), "all" (but the shares, which the layers tell).
 
     Raises
     ------
@@ -77,12 +77,14 @@ def variable_names(numbers: CellNumbers, names: str | Sequence[str]) -> tuple[st
     """
     known = _members(numbers)
     layers = tuple(name for name in known if name.startswith("layer_") and name != "layer_spread")
+    shares = tuple(name for name in known if name.startswith("share_"))
     sets = {
         "published": PUBLISHED,
         "all_sections": tuple(name for name in known if name.startswith("section_")),
         "all_layers": layers,
-        "shape": tuple(name for name in known if name not in layers),
-        "all": tuple(known),
+        "all_shares": shares,
+        "shape": tuple(name for name in known if name not in layers + shares),
+        "all": tuple(name for name in known if name not in shares),
     }
     asked = (names,) if isinstance(names, str) else tuple(names)
     expanded = [member for name in asked for member in sets.get(name, (name,))]
