@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Config = TypeVar("Config", bound=BaseModel)
+MERGE = "tag:yaml.org,2002:merge"  # "<<: *common", which takes over the keys of another mapping
 
 
 class UniqueKeys(yaml.SafeLoader):
@@ -23,7 +24,7 @@ class UniqueKeys(yaml.SafeLoader):
 
 
 def _mapping(loader: UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys = [loader.construct_object(key) for key, _ in node.value]
+    keys = [loader.construct_object(key) for key, _ in node.value if key.tag != MERGE]
     twice = sorted({str(key) for key in keys if keys.count(key) > 1})
     if twice:
         msg = f"given twice: {', '.join(twice)}"
@@ -78,7 +79,8 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), UniqueKeys)  # noqa: S506 (a safe loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        msg = f"{path}: not YAML: {' '.join(str(error).split())}"
+        said = str(error).replace('in "<unicode string>", ', "at ")
+        msg = f"{path}: not YAML: {' '.join(said.split())}"
         raise InputError(msg) from error
     if not isinstance(content, dict):
         msg = f"{path}: no settings in it (a mapping of names to values is needed)"
@@ -94,9 +96,10 @@ def _set(content: dict[str, Any], override: str) -> None:
         msg = f"--set {override}: write it as --set train.epochs=50"
         raise UsageError(msg)
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, UniqueKeys)  # noqa: S506 (a safe loader)
     except yaml.YAMLError as error:
-        msg = f"--set {override}: the value is no YAML"
+        problem = getattr(error, "problem", None)
+        msg = f"--set {override}: the value is no YAML" + (f": {problem}" if problem else "")
         raise UsageError(msg) from error
     group = content
     for number, name in enumerate(names[:-1]):

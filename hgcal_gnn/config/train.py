@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from hgcal_gnn.config.base import Settings
 
 Schedule = Literal["constant", "cosine", "plateau"]
 LossName = Literal["relative", "log_l1", "log_mse", "huber", "nll"]
-Precision = Literal["32", "bf16-mixed", "16-mixed", "64"]
+
+
+def _text(value: Any) -> Any:
+    """Read 32 as "32"; YAML takes it for a number."""
+    return str(value) if type(value) is int else value
+
+
+Precision = Annotated[Literal["32", "bf16-mixed", "16-mixed", "64"], BeforeValidator(_text)]
 
 
 class TargetWeights(Settings):

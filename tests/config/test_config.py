@@ -51,6 +51,24 @@ def test_overrides_change_single_settings(write):
     assert config.train.learning_rate == 1e-4  # what YAML takes for text
 
 
+def test_parts_of_a_file_can_be_shared(write):
+    """YAML's merge key takes over a mapping, and what stands beside it wins."""
+    text = """
+    data:
+      detector: hgcal
+      train: {simulate: &photons {energy: 50, number: 10, seed: 1}}
+      test: {simulate: {<<: *photons, seed: 2}}
+    model: {kind: sum}
+    """
+    data = read_config(RunConfig, write(text)).data
+    assert (data.test.simulate.energy, data.test.simulate.seed) == ("50", 2)
+
+
+@pytest.mark.parametrize("given", ["32", '"32"', "64", "bf16-mixed"])
+def test_precision_may_look_like_a_number(write, given):
+    assert read_config(RunConfig, write(LEAST), [f"train.precision={given}"]).train.precision == given.strip('"')
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -58,6 +76,7 @@ def test_overrides_change_single_settings(write):
         ("=3", "write it as"),
         ("seed.x=3", "seed is a single value"),
         ("train.epochs=[", "no YAML"),
+        ("data.window={side: 1, side: -1}", "no YAML: given twice: side"),
     ],
 )
 def test_overrides_that_make_no_sense(write, override, message):
@@ -114,6 +133,11 @@ def test_one_wrong_setting(content, message):
         ({"kind": "gcn", "uncertainty": True}, {}, "go together"),
         ({"kind": "gcn"}, {"loss": "log_l1"}, "energies above 0"),
         ({"kind": "gcn"}, {"devices": 3}, "multiple of the 3 devices"),
+        ({"kind": "gcn", "targets": ["phi", "energy"]}, {}, r"model.targets: \[phi, energy\]: energy comes first"),
+        ({"kind": "gcn", "targets": ["energy", "eta", "eta"]}, {}, "nothing twice"),
+        ({"kind": "gcn", "targets": []}, {}, "energy comes first"),
+        ({"kind": "gcn", "features": ["size", "colour"]}, {}, "model.features: no hit features size, colour; "),
+        ({"kind": "bdt", "l2": math.inf}, {}, "model.l2: inf should be a finite number"),
     ],
 )
 def test_settings_that_do_not_fit_together(model, train, message):
@@ -154,7 +178,12 @@ def test_beams_that_cannot_be(settings, message):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a: [", "not YAML"), ("- a", "no settings in it"), ("seed: 1\nseed: 2", "given twice: seed"), ("", "empty")],
+    [
+        ("a: [", "not YAML"),
+        ("- a", "no settings in it"),
+        ("seed: 1\nseed: 2", "given twice: seed at line 1"),
+        ("", "empty"),
+    ],
 )
 def test_files_that_hold_no_settings(write, text, message):
     with pytest.raises(InputError, match=message):

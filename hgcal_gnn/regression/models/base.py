@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 from torch import Tensor, nn
 
+from hgcal_gnn.batching.hit_features import check_features
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.regression.inputs import Edges, InputNeeds
 
@@ -25,7 +26,7 @@ Target = Literal["energy", "eta", "phi"]
 class ModelConfig(BaseModel):
     """Settings of a model; each model adds its own and fixes `kind`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     variables: tuple[str, ...] = Field((), description="high-level variables the model sees")
 
@@ -43,6 +44,14 @@ class NetworkConfig(ModelConfig):
     )
     uncertainty: bool = Field(default=False, description="also predict the logarithm of the relative uncertainty")
 
+    @field_validator("targets")
+    @classmethod
+    def _energy_first(cls, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        if targets[:1] != ("energy",) or len(set(targets)) < len(targets):
+            msg = f"[{', '.join(targets)}]: energy comes first, and nothing twice: [energy], [energy, eta, phi], ..."
+            raise ValueError(msg)
+        return targets
+
     @property
     def n_outputs(self) -> int:
         """Numbers per shower: one per target, one more with uncertainty."""
@@ -59,6 +68,12 @@ class GraphNetworkConfig(NetworkConfig):
     features: tuple[str, ...] = Field(min_length=1, description="hit features, see batching.hit_features.FEATURES")
     edges: Edges = Field("cells", description="edges of the cell graph, nearest hits, or none")
     neighbours: PositiveInt = Field(8, description="nearest hits, for edges: knn")
+
+    @field_validator("features")
+    @classmethod
+    def _exist(cls, features: tuple[str, ...]) -> tuple[str, ...]:
+        check_features(features)
+        return features
 
     def needs(self) -> InputNeeds:
         """Return what the model wants to see."""
