@@ -88,7 +88,10 @@ class VoxelWindows:
         for name, window in self.windows:
             last = window.first_layer - 1 + window.layers_per_voxel * window.shape[2]
             if last >= cells.n_layers + window.layers_per_voxel:
-                msg = f"the window {name} needs layers {window.first_layer} to {last}, there are {cells.n_layers}"
+                msg = (
+                    f"the window {name} needs layers {window.first_layer} to {last}, there are {cells.n_layers}; "
+                    "choose windows for this detector (model.windows)"
+                )
                 raise UsageError(msg)
             voxels[name] = np.zeros((len(showers), *window.shape), dtype=np.float32)
             hits = (showers.offsets, showers.cell, showers.energy, cells.place, cells.layer, cells.weight)
