@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from hgcal_gnn.hardware import usable_cores
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -70,10 +72,3 @@ class Workers:
         self._process = os.getpid()
         self._threads = ThreadPoolExecutor(self.n_threads, thread_name_prefix="batching")
         self._local = threading.local()
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on every system
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -9,6 +9,7 @@ import typer
 
 from hgcal_gnn import __version__
 from hgcal_gnn.cli import (
+    benchmark,
     compare,
     convert,
     doctor,
@@ -64,6 +65,7 @@ for group in (
     predict,
     study,
     compare,
+    benchmark,
     schema,
     doctor,
 ):

@@ -6,6 +6,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,21 +88,47 @@ def simulate_chunks(
     if n < 0 or begin < 0 or not 0 <= seed < 2**63:
         msg = f"the number of showers and the seed must not be negative, got n = {n}, begin = {begin}, seed = {seed}"
         raise UsageError(msg)
-    material = material or load_material(table.detector)
-    stack, sensors, finder = build_stack(table, material)
-    settings, em, hadron = beam.settings(), em or EmModel(), hadron or HadronModel()
-    metadata = sample_metadata(table, beam, seed)
+    simulator = Simulator(table, beam, material=material, em=em, hadron=hadron, threads=threads)
+    for start in range(begin, begin + n, chunk):
+        yield simulator(min(chunk, begin + n - start), seed, begin=start)
 
-    def block(start: int, stop: int) -> Block:
+
+class Simulator:
+    """A simulation that is set up once and called for showers any number of times; parameters as for `simulate`."""
+
+    def __init__(
+        self,
+        table: CellTable,
+        beam: Beam,
+        *,
+        material: MaterialProfile | None = None,
+        em: EmModel | None = None,
+        hadron: HadronModel | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.table, self.beam = table, beam
+        self._built = build_stack(table, material or load_material(table.detector))
+        self._settings, self._em, self._hadron = beam.settings(), em or EmModel(), hadron or HadronModel()
+        self.threads = threads or _processors()
+
+    def __call__(self, n: int, seed: int = 0, *, begin: int = 0) -> Showers:
+        """Simulate showers `begin` to `begin + n` of a seed, at least one; a single block needs no other thread."""
+        edges = [*range(begin, begin + n, BLOCK), begin + n]
+        spans = list(pairwise(edges))
+        if self.threads == 1 or len(spans) == 1:
+            blocks = [self._block(seed, *span) for span in spans]
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:
+                blocks = list(pool.map(lambda span: self._block(seed, *span), spans))
+        return _showers(blocks, self.beam, begin, sample_metadata(self.table, self.beam, seed))
+
+    def _block(self, seed: int, start: int, stop: int) -> Block:
+        stack, sensors, finder = self._built
         world = World(stack, sensors, finder, new_hits(), new_axis(len(stack.position)), np.zeros(4, np.uint64))
-        found: Block = simulate_block(settings, em, hadron, world, new_queue(), seed, start, stop - start)
+        found: Block = simulate_block(
+            self._settings, self._em, self._hadron, world, new_queue(), seed, start, stop - start
+        )  # fmt: skip
         return found
-
-    with ThreadPoolExecutor(threads or _processors()) as pool:
-        for start in range(begin, begin + n, chunk):
-            stop = min(start + chunk, begin + n)
-            edges = [*range(start, stop, BLOCK), stop]
-            yield _showers(list(pool.map(block, edges[:-1], edges[1:])), beam, start, metadata)
 
 
 def _processors() -> int:
