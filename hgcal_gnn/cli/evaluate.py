@@ -1,0 +1,217 @@
+"""evaluate: generated showers against reference ones: everything measured, one report."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hgcal_gnn.cli import arguments as args
+from hgcal_gnn.cli.variadic import VariadicCommand
+from hgcal_gnn.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from hgcal_gnn.evaluation.report.contents import Evaluation
+    from hgcal_gnn.evaluation.report.page import Picture
+    from hgcal_gnn.evaluation.report.settings import EvaluationSettings
+    from hgcal_gnn.geometry.graph import CellGraph
+    from hgcal_gnn.geometry.material import MaterialProfile
+
+METRICS, PAGE, TEXT, PLOTS = "metrics.json", "report.html", "report.md", "plots"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("evaluate", cls=VariadicCommand)(evaluate)
+
+
+def evaluate(
+    reference: Annotated[Path, typer.Option(help="Store of reference showers (.arrow): Geant4, or held-out ones.")],
+    generated: Annotated[list[Path], typer.Option(help="Stores of generated showers: a.arrow b.arrow ...")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the report; made if needed.")],
+    graph: args.Graph = None,
+    detector: args.Detector = None,
+    material: Annotated[
+        Path | None, typer.Option(help="Material and calibration of the detector (.yaml); default: built in.")
+    ] = None,
+    names: Annotated[
+        list[str] | None, typer.Option(help="Names of the generated samples (default: those of the files).")
+    ] = None,
+    training: Annotated[
+        Path | None, typer.Option(help="What the generators were trained on: shows memorised showers.")
+    ] = None,
+    convention: Annotated[
+        str, typer.Option(help="Observables as defined by: ours, hgcal_challenge, calochallenge.")
+    ] = ("ours"),
+    observables: Annotated[
+        list[str] | None, typer.Option(help="Groups or names of observables: energy radial ... (default: all groups).")
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Parts to leave out: correlation, physics_distance, classifier, reconstruction, energies, referee."
+        ),
+    ] = None,
+    max_showers: Annotated[int | None, typer.Option(help="At most so many showers of each file.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random: same files and seed, same numbers.")] = 0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A first look: 2,000 showers, no reconstruction, no referee part.")
+    ] = False,
+    overwrite: args.Overwrite = False,
+    as_json: args.AsJson = False,
+) -> None:
+    """Compare generated showers to reference ones: observables, distances, classifier, reconstruction; one report.
+
+    Writes report.html (one file, opens without network), report.md, metrics.json and plots/*.png. Parts that the
+    showers do not allow are marked as not available, with the reason.
+    """
+    from hgcal_gnn.evaluation.report.settings import EvaluationSettings
+
+    labels = sample_names(generated, names)
+    settings = EvaluationSettings(
+        observables=tuple(observables or ()), convention=convention, max_showers=max_showers, seed=seed,
+        skip=tuple(skip or ()),
+    )  # fmt: skip
+    check_output(output, overwrite=overwrite)
+    for path in (reference, *generated, *([training] if training else [])):
+        _check_store(path)
+    given = dict(zip(labels, generated, strict=True))
+    cells, profile = _geometry(graph, detector, material, reference)
+    found = _evaluated(reference, given, cells, profile, settings.quick() if quick else settings, training)
+    write_report(found, output, overwrite=overwrite)
+    _tell(found, output, as_json=as_json)
+
+
+def sample_names(files: Sequence[Path], names: Sequence[str] | None) -> list[str]:
+    """Return the names of generated samples: as given, or those of their files or, if these are alike, folders.
+
+    Raises
+    ------
+    UsageError
+        If they are not one for each file, or not different.
+    """
+    if names and len(names) != len(files):
+        msg = f"--names: {len(names)} names for {len(files)} generated samples"
+        raise UsageError(msg)
+    found = list(names or [path.stem for path in files])
+    if not names and len(set(found)) < len(found):
+        found = [f"{path.resolve().parent.name}/{path.stem}" for path in files]
+    if len(set(found)) < len(found) or "reference" in found:
+        msg = f"generated samples called {', '.join(found)}: give each a name of its own, not 'reference', with --names"
+        raise UsageError(msg)
+    return found
+
+
+def check_output(folder: Path, *, overwrite: bool) -> None:
+    """Refuse before the work what could not be written after it."""
+    from hgcal_gnn.files import check_writable
+
+    if not folder.exists():
+        check_writable(folder)
+        return
+    if not folder.is_dir():
+        msg = f"{folder}: is a file; give a folder for the report"
+        raise OutputError(msg)
+    for name in (PAGE, TEXT, METRICS):
+        check_writable(folder / name, overwrite=overwrite)
+
+
+def write_report(found: Evaluation, folder: Path, *, overwrite: bool = False) -> None:
+    """Write report.html, report.md, metrics.json and plots/*.png."""
+    from hgcal_gnn.evaluation.report.markdown import markdown
+    from hgcal_gnn.evaluation.report.metrics_file import metrics
+    from hgcal_gnn.evaluation.report.page import html_page
+    from hgcal_gnn.files import atomic_path
+
+    (folder / PLOTS).mkdir(parents=True, exist_ok=True)
+    texts = {METRICS: json.dumps(metrics(found), indent=1, allow_nan=False) + "\n", TEXT: markdown(found)}
+    texts[PAGE] = html_page(found, list(_pictures(found, folder / PLOTS, overwrite=overwrite)))
+    for name, text in texts.items():
+        with atomic_path(folder / name, overwrite=overwrite) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def _pictures(found: Evaluation, folder: Path, *, overwrite: bool) -> Iterator[Picture]:
+    """Draw the pictures one by one, into files and for the page."""
+    from hgcal_gnn.evaluation.report.page import Picture
+    from hgcal_gnn.plotting.inline_svg import inline_svg
+    from hgcal_gnn.plotting.report_figures import count_figures, report_figures
+    from hgcal_gnn.plotting.style import save_figure
+    from hgcal_gnn.progress import progress_bar
+
+    with progress_bar("drawing", total=count_figures(found), unit="picture") as bar:
+        for drawn in report_figures(found):
+            save_figure(drawn.figure, folder / f"{drawn.key}.png", overwrite=overwrite, dpi=110)
+            yield Picture(drawn.section, drawn.group, drawn.caption, inline_svg(drawn.figure, drawn.key), drawn.is_wide)
+            bar.update()
+
+
+def _evaluated(
+    reference: Path,
+    generated: dict[str, Path],
+    graph: CellGraph,
+    material: MaterialProfile | None,
+    settings: EvaluationSettings,
+    training: Path | None,
+) -> Evaluation:
+    from hgcal_gnn.cli.compiling import compile_note
+    from hgcal_gnn.evaluation.report.run import evaluate as measure
+    from hgcal_gnn.evaluation.report.run import parts
+
+    with compile_note(), _told(parts(len(generated))) as told:
+        return measure(reference, generated, graph, material, settings, training=training, progress=told)
+
+
+@contextmanager
+def _told(total: int) -> Iterator[Callable[[str], None]]:
+    """Show which part is worked on."""
+    from hgcal_gnn.progress import progress_bar
+
+    with progress_bar("evaluating", total=total, unit="part") as bar:
+        started = False
+
+        def told(part: str) -> None:
+            nonlocal started
+            bar.update(int(started))
+            bar.set_description(part)
+            started = True
+
+        yield told
+
+
+def _check_store(path: Path) -> None:
+    from hgcal_gnn.files import check_readable
+
+    check_readable(path)
+    if path.suffix.lower() != ".arrow":
+        msg = f"{path}: a shower store (.arrow) is needed: hgcal-gnn convert {path} -o {path.stem}.arrow"
+        raise UsageError(msg)
+
+
+def _geometry(
+    graph: Path | None, detector: str | None, material: Path | None, reference: Path
+) -> tuple[CellGraph, MaterialProfile | None]:
+    from hgcal_gnn.cli.showers_geometry import choose_graph
+    from hgcal_gnn.geometry.material import load_material
+    from hgcal_gnn.showers.store import open_store
+
+    cells = choose_graph(graph, detector, made_with=open_store(reference).metadata, source=str(reference))
+    return cells, None if material is None else load_material(cells.cells.detector, material)
+
+
+def _tell(found: Evaluation, folder: Path, *, as_json: bool) -> None:
+    from hgcal_gnn.evaluation.report.metrics_file import metrics
+    from hgcal_gnn.evaluation.report.tables import summary_table
+    from hgcal_gnn.evaluation.text import markdown_table
+
+    if as_json:
+        print(json.dumps(metrics(found), indent=1, allow_nan=False))
+        return
+    table = summary_table(found)
+    print(markdown_table(table.header, table.rows))
+    print(f"written to {folder}: {PAGE}, {TEXT}, {METRICS}, {PLOTS}/")

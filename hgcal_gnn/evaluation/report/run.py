@@ -1,0 +1,133 @@
+"""evaluate: measure generated samples against a reference, part by part; memory is bounded by the chunk."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hgcal_gnn.errors import UsageError
+from hgcal_gnn.evaluation.features import DEFAULT, compute_features
+from hgcal_gnn.evaluation.hit_spectrum import hit_spectrum
+from hgcal_gnn.evaluation.report import distance_parts, hit_parts
+from hgcal_gnn.evaluation.report.availability import attempt
+from hgcal_gnn.evaluation.report.contents import REFERENCE, Comparison, Evaluation
+from hgcal_gnn.evaluation.report.samples import open_sample
+from hgcal_gnn.evaluation.report.settings import EvaluationSettings
+from hgcal_gnn.geometry.cell_numbers import CellNumbers
+from hgcal_gnn.geometry.material import load_material
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from hgcal_gnn.geometry.graph import CellGraph
+    from hgcal_gnn.geometry.material import MaterialProfile
+    from hgcal_gnn.showers.showers import Showers
+
+
+def evaluate(
+    reference: Path | Showers,
+    generated: Mapping[str, Path | Showers],
+    graph: CellGraph,
+    material: MaterialProfile | None = None,
+    settings: EvaluationSettings | None = None,
+    *,
+    training: Path | Showers | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Evaluation:
+    """Measure everything that tells generated showers from reference ones.
+
+    Parameters
+    ----------
+    reference, generated
+        Stores or showers, all made in the geometry of `graph`; generated ones by name.
+    material
+        Calibration; default: the built-in one of the detector.
+    settings
+        Default: everything, all showers.
+    training
+        What the generators were trained on: needed to tell memorised showers.
+    progress
+        Called with the name of each part when it begins; `parts` counts them.
+
+    Raises
+    ------
+    UsageError
+        For no generated sample, or one that is called like the reference.
+    InputError
+        For samples that cannot be used (missing, damaged, empty, NaN hits, another geometry): before anything is
+        computed. Whatever cannot be computed later is marked as not available, with the reason.
+    """
+    settings = settings or EvaluationSettings()
+    if not generated or REFERENCE in generated or "" in generated:
+        msg = f"give at least one generated sample, none of them called '{REFERENCE}' or without a name"
+        raise UsageError(msg)
+    told = progress or (lambda _: None)
+    material = material or load_material(graph.cells.detector)
+    numbers = CellNumbers.of(graph.cells, material)
+    told("checking the samples")
+    samples = {
+        name: open_sample(name, given, graph, max_showers=settings.max_showers, seed=settings.seed)
+        for name, given in {REFERENCE: reference, **generated}.items()
+    }
+    found = Evaluation(settings, graph.cells.detector, graph.cells_sha256, samples)
+    _measure(found, numbers, told)
+    parts = hit_parts.HitParts(found, graph, numbers, training)
+    for name in found.generated:
+        found.comparisons[name] = _compare(found, name, parts, told)
+    return found
+
+
+def parts(n_generated: int) -> int:
+    """Count how often `evaluate` reports progress."""
+    return 1 + 2 * (1 + n_generated) + 7 * n_generated
+
+
+def _measure(found: Evaluation, numbers: CellNumbers, told: Callable[[str], None]) -> None:
+    """Compute features and hit energies of all samples, chunk by chunk."""
+    names, convention = found.settings.observables or DEFAULT, found.settings.convention
+    for name, sample in found.samples.items():
+        told(f"observables of {name}")
+        with _timed(found, f"observables of {name}"):
+            found.tables[name] = compute_features(sample, numbers, names, convention=convention)
+        told(f"hit energies of {name}")
+        with _timed(found, f"hit energies of {name}"):
+            found.spectra[name] = attempt("hit energies", partial(hit_spectrum, sample, numbers))
+
+
+def _compare(found: Evaluation, name: str, hits: hit_parts.HitParts, told: Callable[[str], None]) -> Comparison:
+    """Compare one generated sample to the reference, part by part."""
+    result = Comparison()
+    tables = found.tables[REFERENCE], found.tables[name]
+    settings = found.settings
+
+    @contextmanager
+    def part(what: str) -> Iterator[None]:
+        told(f"{what}: {name}")
+        with _timed(found, what):
+            yield
+
+    with part("distances"):
+        result.distances = distance_parts.distances(*tables, settings)
+    with part("correlations"):
+        result.correlation = distance_parts.correlation(*tables, settings)
+    with part("physics distances"):
+        result.frechet, result.kernel = distance_parts.physics_distances(*tables, settings)
+    with part("classifier"):
+        result.classifier = distance_parts.classifier(*tables, settings)
+    with part("energies"):
+        result.energies = distance_parts.energies(*tables, settings)
+    with part("reconstruction"):
+        result.reconstruction = hits.reconstruction(name)
+    with part("referee"):
+        result.referee = hits.referee(name)
+    return result
+
+
+@contextmanager
+def _timed(found: Evaluation, what: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    found.seconds[what] = found.seconds.get(what, 0.0) + time.perf_counter() - start

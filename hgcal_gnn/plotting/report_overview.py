@@ -1,0 +1,108 @@
+"""Pictures that sum up an evaluation: what differs most, hit energies, classifier weights, energies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hgcal_gnn.evaluation.report.contents import REFERENCE
+from hgcal_gnn.plotting.observables import Steps, steps_figure
+from hgcal_gnn.plotting.style import FAINT, INK, LINES, MARKERS, figure, plain_log_ticks, tidy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure
+
+    from hgcal_gnn.evaluation.classifier import ClassifierResult
+    from hgcal_gnn.evaluation.distance import Distance
+    from hgcal_gnn.evaluation.hit_spectrum import HitSpectrum
+    from hgcal_gnn.evaluation.report.contents import EnergyPart
+
+MOST_BARS = 15
+GUIDES = (1, 5)  # standard deviations
+
+
+def significance_figure(worst: Sequence[tuple[str, Distance]]) -> Figure:
+    """Draw the significance of the observables that differ most as bars."""
+    shown = [(name, one.significance) for name, one in worst if np.isfinite(one.significance)][:MOST_BARS]
+    fig, ax = figure(6.2, 0.9 + 0.24 * max(len(shown), 1))
+    values = [value for _, value in shown]
+    ax.barh(range(len(shown)), values, color=LINES[0], height=0.7)
+    ax.set_yticks(range(len(shown)), [name.replace("_", " ") for name, _ in shown])
+    ax.invert_yaxis()
+    for guide in GUIDES:
+        ax.axvline(guide, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    ax.set_xscale("symlog", linthresh=10)
+    ax.set_xlim(min([0.0, *values]), max([10.0, *values]) * 1.1)
+    tidy(ax, "standard deviations above what chance gives", "")
+    return fig
+
+
+def spectrum_figure(spectra: Mapping[str, HitSpectrum], kind: str) -> Figure:
+    """Draw hits per shower against their energy: `kind` "energy", "mips" or "peak_region" (the MIP peak)."""
+    steps = {name: _hit_steps(one, kind) for name, one in spectra.items()}
+    unit = getattr(spectra[REFERENCE], kind).unit
+    reference = steps.pop(REFERENCE)
+    is_log = kind != "peak_region"
+    fig, ax, _ = steps_figure(
+        reference,
+        steps,
+        xlabel=f"energy of a hit [{unit}]",
+        ylabel="hits per shower and bin",
+        log_x=is_log,
+        log_y=is_log,
+    )
+    filled = np.flatnonzero(reference.value > 0)
+    if is_log and len(filled):
+        ax.set_xlim(reference.edges[filled[0]], reference.edges[filled[-1] + 1])
+    if kind == "peak_region":
+        text = [f"{name}: {one.peak.position:.3f} ± {one.peak.position_error:.3f}" for name, one in spectra.items()]
+        ax.text(
+            0.98, 0.97, "\n".join(["peak [MIP]", *text]), transform=ax.transAxes, ha="right", va="top", fontsize=8,
+            color=INK,
+        )  # fmt: skip
+    return fig
+
+
+def _hit_steps(spectrum: HitSpectrum, kind: str) -> Steps:
+    histogram = getattr(spectrum, kind)
+    return Steps(histogram.edges, histogram.mean[1:-1], histogram.error[1:-1])
+
+
+def classifier_figure(results: Mapping[str, ClassifierResult]) -> Figure:
+    """Draw the distribution of the weights a classifier gives to reference and generated showers."""
+    fig, ax = figure(6.2, 4.0)
+    for number, (name, result) in enumerate(results.items()):
+        colour, weights = LINES[number % len(LINES)], result.weights
+        ax.stairs(weights.generated, weights.edges, baseline=None, color=colour, label=name, linewidth=1.3)
+        ax.stairs(
+            weights.reference, weights.edges, baseline=None, color=colour, linestyle=(0, (3, 2)), linewidth=1.0,
+            label=f"reference, as against {name}",
+        )  # fmt: skip
+    ax.axvline(0.0, color=FAINT, linewidth=0.8)
+    tidy(ax, "ln(generated / reference)", "share of the showers")
+    ax.legend(frameon=False, fontsize=8, labelcolor=INK)
+    return fig
+
+
+def energies_figure(parts: Mapping[str, Sequence[EnergyPart]]) -> Figure:
+    """Draw the mean excess over the floor of all observables against the incident energy."""
+    fig, ax = figure(6.2, 3.6)
+    for number, (name, some) in enumerate(parts.items()):
+        place = np.array([np.sqrt(max(part.low, 1e-3) * part.high) for part in some])
+        known = [[one for one in part.distances.values() if one.available] for part in some]
+        value = [np.mean([one.excess for one in part]) if part else np.nan for part in known]
+        error = [np.sqrt(sum(one.error**2 for one in part)) / len(part) if part else np.nan for part in known]
+        ax.errorbar(
+            place, value, error, fmt=MARKERS[number % len(MARKERS)], color=LINES[number % len(LINES)], label=name,
+            markersize=5,
+        )  # fmt: skip
+    ax.axhline(0.0, color=FAINT, linewidth=0.8)
+    if all(part.low > 0 for some in parts.values() for part in some):
+        ax.set_xscale("log")
+        plain_log_ticks(ax.xaxis)
+    tidy(ax, "incident energy [GeV]", "distance above floor")
+    ax.legend(frameon=False, fontsize=8, labelcolor=INK)
+    return fig
