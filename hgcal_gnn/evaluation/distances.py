@@ -1,7 +1,8 @@
 """Distances between a generated and the reference sample, one quantity at a time, each with its error and its floor.
 
-All take ``(reference [n], generated [m], *, replicas, seed)`` and return a `Distance`; how error and floor come about
-stands in `resampling`. What cannot be measured is said in the result, never raised: fewer than 100 finite values, a
+All of `DISTANCES` take ``(reference [n], generated [m], *, replicas, seed)`` and return a `Distance`; how error and
+floor come about stands in `resampling`. `correlation_difference` takes many features, `total_energy_chi2` the incident
+energies, too. What cannot be measured is said in the result, never raised: fewer than 100 finite values, a
 quantity that is the same constant in both.
 """
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hgcal_gnn.evaluation import cumulative
+from hgcal_gnn.evaluation.correlations import correlation_difference
 from hgcal_gnn.evaluation.distance import Distance
 from hgcal_gnn.evaluation.histograms import (
     BINS,
@@ -22,6 +24,7 @@ from hgcal_gnn.evaluation.histograms import (
     separation,
 )
 from hgcal_gnn.evaluation.resampling import FREE, LINEAR, REPLICAS, SQUARE, measure, too_few
+from hgcal_gnn.evaluation.total_energy import total_energy_chi2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,9 +37,11 @@ __all__ = [
     "DISTANCES",
     "Distance",
     "chi2_ndf",
+    "correlation_difference",
     "kolmogorov_smirnov",
     "separation_power",
     "separation_power_hgcal",
+    "total_energy_chi2",
     "wasserstein",
     "wasserstein_unscaled",
 ]

@@ -64,15 +64,20 @@ def separation(reference: NDArray[np.generic], generated: NDArray[np.generic]) -
     return np.asarray(0.5 * _ratio((p - q) ** 2, p + q).sum(axis=-1))
 
 
-def chi2_per_ndf(reference: NDArray[np.generic], generated: NDArray[np.generic]) -> F64:
-    """Return chi2 / ndf of counts [..., n_bins] for one shape behind both; ndf = bins with entries - 1.
+def chi2_terms(reference: NDArray[np.generic], generated: NDArray[np.generic]) -> tuple[F64, I64]:
+    """Return chi2 and ndf of counts [..., n_bins] for one shape behind both; ndf = bins with entries - 1.
 
-    The two-sample test for histograms of different total (N. Gagunashvili, physics/0605123, equation 5).
+    The test of homogeneity of two histograms with different totals (N. Gagunashvili, physics/0605123).
     """
     r, g = np.asarray(reference, np.float64), np.asarray(generated, np.float64)
     n, m = r.sum(axis=-1, keepdims=True), g.sum(axis=-1, keepdims=True)
     chi2 = (_ratio((m * r - n * g) ** 2, r + g) / (n * m)).sum(axis=-1)
-    ndf = (r + g > 0).sum(axis=-1) - 1
+    return np.asarray(chi2), np.asarray((r + g > 0).sum(axis=-1) - 1)
+
+
+def chi2_per_ndf(reference: NDArray[np.generic], generated: NDArray[np.generic]) -> F64:
+    """Return chi2 / ndf (see `chi2_terms`), float64 [...]."""
+    chi2, ndf = chi2_terms(reference, generated)
     return np.asarray(chi2 / np.maximum(ndf, 1))
 
 

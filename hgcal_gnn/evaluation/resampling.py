@@ -73,16 +73,23 @@ def measure(
     drawn = statistic(
         redrawn(reference, replicas, rng, smooth=smooth), redrawn(generated, replicas, rng, smooth=smooth)
     )
-    variance, floor_variance = float(np.var(drawn, ddof=1)), float(np.var(chance, ddof=1))
-    if power != LINEAR:
-        variance = max(variance - 2 * floor_variance, floor_variance)
+    error, floor_error = quadratic(drawn, chance)
+    if power == LINEAR:
+        error = float(np.std(drawn, ddof=1))
     return Distance(
         name,
         value=float(statistic(reference, generated)) if value is None else value,
-        error=variance**0.5,
+        error=error,
         floor=float(chance.mean()) + beyond,
-        floor_error=floor_variance**0.5,
+        floor_error=floor_error,
     )
+
+
+def quadratic(drawn: F64, chance: F64) -> tuple[float, float]:
+    """Return error and floor error of a distance of squares, from bootstrap and floor replicas (float64 [replicas])."""
+    floor_variance = float(np.var(chance, ddof=1))
+    variance = float(np.var(drawn, ddof=1)) - 2 * floor_variance
+    return max(variance, floor_variance) ** 0.5, floor_variance**0.5
 
 
 def halves(counts: I64, replicas: int, rng: np.random.Generator, *, smooth: bool = False) -> tuple[Counts, Counts]:
