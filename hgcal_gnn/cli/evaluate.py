@@ -147,6 +147,7 @@ def _pictures(found: Evaluation, folder: Path, *, overwrite: bool) -> Iterator[P
     with progress_bar("drawing", total=count_figures(found), unit="picture") as bar:
         for drawn in report_figures(found):
             save_figure(drawn.figure, folder / f"{drawn.key}.png", overwrite=overwrite, dpi=110)
+            drawn.figure.set_layout_engine("none")  # everything has its place now
             yield Picture(drawn.section, drawn.group, drawn.caption, inline_svg(drawn.figure, drawn.key), drawn.is_wide)
             bar.update()
 

@@ -12,7 +12,7 @@ from hgcal_gnn.evaluation.report.curves import binned, curve, families, histogra
 from hgcal_gnn.evaluation.report.distance_parts import correlated
 from hgcal_gnn.plotting.correlations import correlation_figure
 from hgcal_gnn.plotting.observables import histogram_figure, profile_figure
-from hgcal_gnn.plotting.report_overview import classifier_figure, energies_figure, significance_figure, spectrum_figure
+from hgcal_gnn.plotting.report_overview import classifier_figure, differences_figure, energies_figure, spectrum_figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,8 +89,8 @@ def _differences(found: Evaluation) -> Iterator[Drawn]:
     for name, one in found.comparisons.items():
         worst = one.differing(ranking)
         if worst:
-            caption = f"{name}: the observables that differ most, in standard deviations of what chance gives"
-            yield Drawn(f"differences_{_key(name)}", "differences", "", caption, significance_figure(worst))
+            caption = f"{name}: the observables that differ most, with how many standard deviations of chance that is"
+            yield Drawn(f"differences_{_key(name)}", "differences", "", caption, differences_figure(worst, ranking))
 
 
 def _observables(found: Evaluation) -> Iterator[Drawn]:
@@ -122,7 +122,7 @@ def _histogram(found: Evaluation, name: str, rows: Mapping[str, Bools] | None = 
         key: table.column(name) if rows is None else table.column(name)[rows[key]]
         for key, table in found.tables.items()
     }
-    edges = histogram_edges(values[REFERENCE])
+    edges = histogram_edges(values[REFERENCE], list(values.values()))
     counted = {key: binned(one, edges) for key, one in values.items()}
     reference = counted.pop(REFERENCE)
     return histogram_figure(reference, counted, xlabel=label_of(found.tables[REFERENCE], name))

@@ -21,22 +21,23 @@ if TYPE_CHECKING:
     from hgcal_gnn.evaluation.report.contents import EnergyPart
 
 MOST_BARS = 15
-GUIDES = (1, 5)  # standard deviations
 
 
-def significance_figure(worst: Sequence[tuple[str, Distance]]) -> Figure:
-    """Draw the significance of the observables that differ most as bars."""
-    shown = [(name, one.significance) for name, one in worst if np.isfinite(one.significance)][:MOST_BARS]
-    fig, ax = figure(6.2, 0.9 + 0.24 * max(len(shown), 1))
-    values = [value for _, value in shown]
-    ax.barh(range(len(shown)), values, color=LINES[0], height=0.7)
+def differences_figure(worst: Sequence[tuple[str, Distance]], distance: str) -> Figure:
+    """Draw how far the observables that differ most are above the floor, with errors and significance."""
+    shown = [(name, one) for name, one in worst if np.isfinite(one.excess)][:MOST_BARS]
+    fig, ax = figure(6.6, 0.9 + 0.25 * max(len(shown), 1))
+    values = [one.excess for _, one in shown]
+    errors = [one.error if np.isfinite(one.error) else 0.0 for _, one in shown]
+    ax.barh(range(len(shown)), values, xerr=errors, color=LINES[0], ecolor=INK, height=0.7)
+    for place, (_, one) in enumerate(shown):
+        end = max(one.excess + errors[place], 0.0)
+        ax.text(end, place, f"  {one.significance:.1f} sigma", va="center", fontsize=8, color=INK)
     ax.set_yticks(range(len(shown)), [name.replace("_", " ") for name, _ in shown])
     ax.invert_yaxis()
-    for guide in GUIDES:
-        ax.axvline(guide, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-    ax.set_xscale("symlog", linthresh=10)
-    ax.set_xlim(min([0.0, *values]), max([10.0, *values]) * 1.1)
-    tidy(ax, "standard deviations above what chance gives", "")
+    ax.axvline(0.0, color=FAINT, linewidth=0.8)
+    ax.margins(x=0.15)
+    tidy(ax, f"{distance.replace('_', ' ')} above the floor", "")
     return fig
 
 

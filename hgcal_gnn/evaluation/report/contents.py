@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from hgcal_gnn.evaluation.distance import Distance
+from hgcal_gnn.evaluation.ranking import SIGNIFICANT
 from hgcal_gnn.evaluation.report.availability import NotAvailable
 
 if TYPE_CHECKING:
@@ -156,11 +157,15 @@ class Evaluation:
 
 
 def ranked(distances: Mapping[str, Distance]) -> list[tuple[str, Distance]]:
-    """Sort what is available: the most significant first, then the largest excess over the floor."""
+    """Sort what is available as `ranking.rank_features` does.
+
+    First what differs significantly, the largest excess over the floor first; then the others by significance.
+    """
     known = [pair for pair in distances.items() if pair[1].available]
     return sorted(known, key=lambda pair: _order(pair[1]), reverse=True)
 
 
-def _order(distance: Distance) -> tuple[float, float]:
-    significance = distance.significance
-    return (significance if math.isfinite(significance) else -math.inf, distance.excess)
+def _order(distance: Distance) -> tuple[bool, float]:
+    if distance.significance > SIGNIFICANT:
+        return True, distance.excess
+    return False, distance.significance if math.isfinite(distance.significance) else -math.inf

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 N_BINS = 50
 TAILS = 0.001  # share of the reference left out of the range on either side
 FAMILY = 4  # members from which observables that differ in one number are drawn as one curve
-MOST_WHOLE = 60  # different whole numbers that get a bin each
-PERCENTILES = (16, 84)
+FEWEST_BINS, BINS_PER_ROOT = 10, 3.2  # bins per cube root of the showers
 
 
 class Binned(NamedTuple):
@@ -75,30 +74,37 @@ class Family(NamedTuple):
     members: tuple[str, ...]
 
 
-def histogram_edges(reference: Array, n_bins: int = N_BINS) -> F64:
-    """Choose edges for all samples from the reference alone: its central 99.8 % and a margin; whole numbers stay whole.
+def histogram_edges(reference: Array, generated: Sequence[Array] = ()) -> F64:
+    """Choose edges for all samples; whole numbers stay whole.
+
+    The central 99.8 % of the reference and a margin, and as much of the central 98 % of the generated samples as lies
+    within that width again on either side. The bins grow finer with the number of reference showers.
 
     Returns
     -------
     float64 [n_bins + 1]
     """
-    values = np.asarray(reference, np.float64)
-    values = values[np.isfinite(values)]
+    values = _finite(reference)
     if not len(values):
         return np.array([0.0, 1.0])
     low, high = np.quantile(values, (TAILS, 1 - TAILS))
+    width = high - low
+    for other in map(_finite, generated):
+        if len(other):
+            first, last = np.quantile(other, (10 * TAILS, 1 - 10 * TAILS))
+            low, high = min(low, max(first, low - width)), max(high, min(last, high + width))
+    n_bins = int(np.clip(BINS_PER_ROOT * len(values) ** (1 / 3), FEWEST_BINS, N_BINS))
     is_whole = bool((values == np.round(values)).all())
     if is_whole and high > low:
-        step = max(1.0, np.ceil((high - low + 1) / (n_bins if high - low > MOST_WHOLE else MOST_WHOLE + 1)))
-        return np.asarray(np.arange(low - 0.5 - step, high + 0.5 + 2 * step, step), np.float64)
+        step = max(1.0, np.ceil((high - low + 1) / n_bins))
+        return np.asarray(np.arange(np.floor(low) - 0.5, high + 0.5 + step, step), np.float64)
     margin = 0.04 * (high - low) or 0.5 * (abs(low) or 1.0)
     return np.linspace(low - margin, high + margin, n_bins + 1)
 
 
 def binned(values: Array, edges: F64) -> Binned:
     """Count showers in bins; NaN are those without the observable. Errors are those of a multinomial."""
-    known = np.asarray(values, np.float64)
-    known = known[np.isfinite(known)]
+    known = _finite(values)
     n = max(len(known), 1)
     share = np.histogram(known, edges)[0] / n
     error = np.sqrt(share * (1 - share) / n)
@@ -138,3 +144,8 @@ def _index(pattern: str) -> str:
     words = re.findall(r"[A-Za-z]+", pattern.split("#", 1)[0].replace("_", " "))
     word = words[-1].lower() if words else "number"
     return next((known for known in ("layer", "ring") if word.endswith(known)), word)
+
+
+def _finite(values: Array) -> F64:
+    numbers = np.asarray(values, np.float64)
+    return numbers[np.isfinite(numbers)]

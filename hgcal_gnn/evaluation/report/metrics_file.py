@@ -97,7 +97,11 @@ def _missing(part: object) -> dict[str, str] | None:
 
 
 def _classifier(result: ClassifierResult) -> dict[str, Any]:
-    return {"auc": distance_json(result.auc)}
+    return {
+        "auc": distance_json(result.auc),
+        "fold_aucs": result.fold_aucs,
+        "calibration_error": result.calibration.mean_difference,
+    }
 
 
 def _energy(part: EnergyPart) -> dict[str, Any]:

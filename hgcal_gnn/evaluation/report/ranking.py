@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def rank_samples(found: Evaluation) -> list[tuple[str, str]]:
     """Order samples by their mean place in the overall measures that are available for all of them.
 
+    Equal places are decided by the Frechet distance, or else the first distance.
+
     Returns
     -------
     Name and, in words, how far it is ahead of the next one.
@@ -27,8 +29,9 @@ def rank_samples(found: Evaluation) -> list[tuple[str, str]]:
     places = np.zeros(len(names))
     for kind in usable:
         places += np.argsort(np.argsort([score[kind][0] for score in scores], kind="stable"), kind="stable")
-    order = np.argsort(places, kind="stable").tolist()
     kind = next((kind for kind in ("frechet", "first") if kind in usable), "")
+    ties = [score[kind][0] if kind else 0.0 for score in scores]
+    order = np.lexsort((ties, places)).tolist()
     leads = [_lead(scores[a][kind], scores[b][kind]) if kind else "-" for a, b in pairwise(order)]
     return [(names[place], lead) for place, lead in zip(order, [*leads, "-"], strict=True)]
 
@@ -41,7 +44,6 @@ def overall(one: Comparison, distance: str) -> dict[str, tuple[float, float]]:
         "kernel": (one.kernel.value, one.kernel.error),
         "classifier": (math.nan, math.nan) if isinstance(auc, NotAvailable) else (auc.auc.value, auc.auc.error),
         "first": one.mean_excess(distance),
-        "correlation": (one.correlation.value, one.correlation.error),
     }
 
 
