@@ -55,7 +55,7 @@ def correlation_figure(reference: F64, generated: F64, names: Sequence[str], *, 
         bar = fig.colorbar(image, ax=ax, shrink=0.8, pad=0.02)
         bar.set_label(label, color=INK, fontsize=8)
         bar.ax.tick_params(labelsize=7, colors=INK)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
     return fig
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from io import StringIO
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hgcal_gnn.plotting.style import INK
 
@@ -27,7 +27,7 @@ def inline_svg(fig: Figure, key: str) -> str:
     import matplotlib as mpl  # noqa: PLC0415 (slow to import)
 
     text = StringIO()
-    options = {"svg.hashsalt": f"hgcal_gnn {key}", "svg.fonttype": "none", "svg.id": key}
+    options: Any = {"svg.hashsalt": f"hgcal_gnn {key}", "svg.fonttype": "none", "svg.id": key}
     with mpl.rc_context(options):
         fig.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = text.getvalue()

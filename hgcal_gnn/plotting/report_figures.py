@@ -137,7 +137,7 @@ def _profiles(found: Evaluation) -> Iterator[Drawn]:
         unit = table.units[columns[0]]
         words = " ".join(family.name.replace("_", " ").split())
         figure = profile_figure(
-            reference, curves, xlabel=family.index, ylabel=f"mean {words}" + (f" [{unit}]" if unit else "")
+            reference, curves, xlabel=family.counted, ylabel=f"mean {words}" + (f" [{unit}]" if unit else "")
         )
         yield Drawn(f"profile_{_key(family.name)}", "profiles", "", f"{words}: mean over showers", figure)
 
@@ -161,8 +161,9 @@ def _correlations(found: Evaluation) -> Iterator[Drawn]:
             if len(some) < 2:
                 continue
             columns = [reference.names.index(one) for one in some[:MOST_CORRELATED]]
-            matrices = [np.corrcoef(table.values[:, columns].T.astype(np.float64)) for table in (reference, generated)]
-            figure = correlation_figure(*matrices, [one.replace("_", " ") for one in some], labels=(REFERENCE, name))
+            theirs, mine = (np.corrcoef(one.values[:, columns].T.astype(np.float64)) for one in (reference, generated))
+            words = [one.replace("_", " ") for one in some]
+            figure = correlation_figure(np.atleast_2d(theirs), np.atleast_2d(mine), words, labels=(REFERENCE, name))
             caption = f"{name}: correlations {what}"
             yield Drawn(f"correlations_{key}_{_key(name)}", "correlations", "", caption, figure, is_wide=True)
 

@@ -97,8 +97,8 @@ def energies_figure(parts: Mapping[str, Sequence[EnergyPart]]) -> Figure:
         value = [np.mean([one.excess for one in part]) if part else np.nan for part in known]
         error = [np.sqrt(sum(one.error**2 for one in part)) / len(part) if part else np.nan for part in known]
         ax.errorbar(
-            place, value, error, fmt=MARKERS[number % len(MARKERS)], color=LINES[number % len(LINES)], label=name,
-            markersize=5,
+            place, np.array(value), np.array(error), fmt=MARKERS[number % len(MARKERS)], label=name, markersize=5,
+            color=LINES[number % len(LINES)],
         )  # fmt: skip
     ax.axhline(0.0, color=FAINT, linewidth=0.8)
     if all(part.low > 0 for some in parts.values() for part in some):

@@ -220,7 +220,7 @@ def test_settings_that_make_no_sense_are_refused():
 def test_families_differ_in_one_number():
     names = ["energy", "depth_50", "depth_90", *(f"layer_{n}_centre_x" for n in (3, 1, 2, 10)), "XCenterLayer0"]
     (family,) = families(names)
-    assert (family.name, family.index, family.places) == ("layer_#_centre_x", "layer", (1, 2, 3, 10))
+    assert (family.name, family.counted, family.places) == ("layer_#_centre_x", "layer", (1, 2, 3, 10))
     assert family.members[-1] == "layer_10_centre_x"
 
 

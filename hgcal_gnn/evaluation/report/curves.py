@@ -62,14 +62,14 @@ class Family(NamedTuple):
     ----------
     name
         With `#` for the number: "layer_#_fraction".
-    index
-        What is counted: "layer", "ring", ...
+    counted
+        What the number counts: "layer", "ring", ...
     places : tuple of int
     members : tuple of str
     """
 
     name: str
-    index: str
+    counted: str
     places: tuple[int, ...]
     members: tuple[str, ...]
 
@@ -120,11 +120,11 @@ def families(names: Sequence[str]) -> list[Family]:
         for match in re.finditer(r"\d+", name):
             pattern = f"{name[: match.start()]}#{name[match.end() :]}"
             found.setdefault(pattern, {})[int(match.group())] = name
-    large = [(pattern, members) for pattern, members in found.items() if len(members) >= FAMILY]
     return [
-        Family(pattern, _index(pattern), *map(tuple, zip(*sorted(members.items()), strict=True)))
-        for pattern, members in large
-    ]  # type: ignore[arg-type]
+        Family(pattern, _counted(pattern), tuple(sorted(members)), tuple(members[place] for place in sorted(members)))
+        for pattern, members in found.items()
+        if len(members) >= FAMILY
+    ]
 
 
 def curve(values: Array, places: Sequence[int]) -> Curve:
@@ -139,7 +139,7 @@ def curve(values: Array, places: Sequence[int]) -> Curve:
     return Curve(np.asarray(places, np.float64), mean, error)
 
 
-def _index(pattern: str) -> str:
+def _counted(pattern: str) -> str:
     """Guess what a family counts: the word before the number."""
     words = re.findall(r"[A-Za-z]+", pattern.split("#", 1)[0].replace("_", " "))
     word = words[-1].lower() if words else "number"

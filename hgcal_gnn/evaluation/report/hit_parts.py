@@ -70,9 +70,9 @@ class HitParts:
         is_cms = set(self.graph.cells.subdetector.tolist()) <= {8, 9, 10} and self.graph.cells.detector == "hgcal"
         digitiser = None if is_cms else uniform_digitiser(self.numbers, NOISE, threshold=THRESHOLD)
         # a Sample is read by slices, as the store it stands for
-        pair = (cast("ShowerStore", self.found.samples[key]) for key in (REFERENCE, name))
+        theirs, mine = (cast("ShowerStore", self.found.samples[key]) for key in (REFERENCE, name))
         return after_reconstruction(
-            *pair, self.graph, self.numbers, digitiser=digitiser, seed=settings.seed, replicas=settings.replicas
+            theirs, mine, self.graph, self.numbers, digitiser=digitiser, seed=settings.seed, replicas=settings.replicas
         )
 
     def referee(self, name: str) -> list[Finding] | NotAvailable:

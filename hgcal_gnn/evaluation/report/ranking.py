@@ -31,7 +31,7 @@ def rank_samples(found: Evaluation) -> list[tuple[str, str]]:
         places += np.argsort(np.argsort([score[kind][0] for score in scores], kind="stable"), kind="stable")
     kind = next((kind for kind in ("frechet", "first") if kind in usable), "")
     ties = [score[kind][0] if kind else 0.0 for score in scores]
-    order = np.lexsort((ties, places)).tolist()
+    order = np.lexsort((np.array(ties), places)).tolist()
     leads = [_lead(scores[a][kind], scores[b][kind]) if kind else "-" for a, b in pairwise(order)]
     return [(names[place], lead) for place, lead in zip(order, [*leads, "-"], strict=True)]
 

@@ -54,7 +54,7 @@ def eta_findings(
 ) -> Finding:
     """Find the worst distance in bins of eta."""
     name = "worst_in_eta"
-    eta = tuple(_eta(sample) for sample in samples)
+    eta = _eta(samples[0]), _eta(samples[1])
     if not all(np.isfinite(one).any() for one in eta):
         reason = "the directions of the incident particles are not known"
         return Finding("eta", reason, [Distance.not_available(name, reason)])
@@ -74,8 +74,7 @@ def eta_findings(
 
 def pair_findings(samples: tuple[Sample, Sample], numbers: CellNumbers) -> Finding:
     """Compare the two-point energy correlator of hits."""
-    pairs = [_pairs(sample, numbers) for sample in samples]
-    found = compare_pairs(*pairs)
+    found = compare_pairs(_pairs(samples[0], numbers), _pairs(samples[1], numbers))
     meaning = f"energy-weighted distances between two hits of a shower, at most {MOST_PAIRS:,} showers: 1"
     return Finding("pairs of hits", meaning, [found.distance])
 
