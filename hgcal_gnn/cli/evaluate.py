@@ -119,6 +119,9 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
         raise OutputError(msg)
     for name in (PAGE, TEXT, METRICS):
         check_writable(folder / name, overwrite=overwrite)
+    left = next((folder / PLOTS).glob("*.png"), None)
+    if left is not None:
+        check_writable(left, overwrite=overwrite)
 
 
 def write_report(found: Evaluation, folder: Path, *, overwrite: bool = False) -> None:

@@ -65,18 +65,17 @@ def evaluate(
         msg = f"give at least one generated sample, none of them called '{REFERENCE}' or without a name"
         raise UsageError(msg)
     told = progress or (lambda _: None)
-    material = material or load_material(graph.cells.detector)
-    numbers = CellNumbers.of(graph.cells, material)
     told("checking the samples")
     samples = {
         name: open_sample(name, given, graph, max_showers=settings.max_showers, seed=settings.seed)
         for name, given in {REFERENCE: reference, **generated}.items()
     }
+    numbers = CellNumbers.of(graph.cells, material or load_material(graph.cells.detector))
     found = Evaluation(settings, graph.cells.detector, graph.cells_sha256, samples)
+    hits = hit_parts.HitParts(found, graph, numbers, training)
     _measure(found, numbers, told)
-    parts = hit_parts.HitParts(found, graph, numbers, training)
     for name in found.generated:
-        found.comparisons[name] = _compare(found, name, parts, told)
+        found.comparisons[name] = _compare(found, name, hits, told)
     return found
 
 
