@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import ks_2samp
 
 from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.evaluation.bootstrap import REPLICAS
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from hgcal_gnn.geometry.graph import CellGraph
     from hgcal_gnn.showers.showers import Showers
     from hgcal_gnn.showers.store import ShowerStore
+
+UNLIKELY = 1e-4  # probability of such different energies by chance (Kolmogorov-Smirnov) from which to warn
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,8 @@ class AfterReconstruction:
         Mean in the reference and in the generated sample of all other columns, each per bin, by name.
     unavailable
         By name: why a column says nothing.
+    warnings
+        What a reader should know before the numbers: bins in which the incident energies differ.
     conditions
         Thresholds, noise and seed, for the report.
     """
@@ -89,6 +94,7 @@ class AfterReconstruction:
     energies: Mapping[str, EnergyAgreement]
     means: Mapping[str, tuple[Measured, Measured]]
     unavailable: Mapping[str, str]
+    warnings: Sequence[str]
     conditions: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
@@ -96,7 +102,7 @@ class AfterReconstruction:
 
         `conditions` {thresholds, threshold_mip, noise, noise_in_empty_cells, seed}, `bins` (edges [GeV]), `energies`
         {name: EnergyAgreement.to_json}, `means` {name: {unit, reference, generated}}, both {value, error} per bin,
-        `unavailable` {name: reason}.
+        `unavailable` {name: reason}, `warnings` (texts).
         """
         return {
             "conditions": dict(self.conditions),
@@ -107,6 +113,7 @@ class AfterReconstruction:
                 for name, (one, two) in self.means.items()
             },
             "unavailable": dict(self.unavailable),
+            "warnings": list(self.warnings),
         }
 
 
@@ -176,7 +183,7 @@ def after_reconstruction(
         "noise_in_empty_cells": digitiser.noise_hits,
         "seed": seed,
     }
-    return AfterReconstruction(bins, one, two, energies, means, unavailable, conditions)
+    return AfterReconstruction(bins, one, two, energies, means, unavailable, _warnings(one, two, bins), conditions)
 
 
 def uniform_digitiser(numbers: CellNumbers, noise: float, *, threshold: float, noise_hits: bool = False) -> Digitiser:
@@ -222,6 +229,25 @@ def _compared(
                         for sample in pair)  # fmt: skip
             means[name] = one, two
     return energies, means, unavailable
+
+
+def _warnings(reference: Reconstructed, generated: Reconstructed, bins: EnergyBins) -> list[str]:
+    """Tell bins in which the samples were shot with other energies: what depends on energy then differs as well."""
+    energies = [sample.incident_energy for sample in (reference, generated)]
+    places = [bins.assign(energy) for energy in energies]
+    differing = []
+    for number, label in enumerate(bins.labels()):  # tens at most
+        one, two = (energy[place == number] for energy, place in zip(energies, places, strict=True))
+        if len(one) and len(two) and ks_2samp(one, two, method="asymp").pvalue < UNLIKELY:
+            differing.append(label)
+    if not differing:
+        return []
+    text = (
+        f"the incident energies of the samples differ within {', '.join(differing)}: means there are those of other "
+        "showers, and even ratios to the incident energy are affected; compare samples of one spectrum, or give bins "
+        "so narrow that it does not matter"
+    )
+    return [text]
 
 
 def binned_mean(values: F64, place: I64, n_bins: int) -> Measured:

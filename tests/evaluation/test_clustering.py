@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hgcal_gnn.errors import GeometryMismatchError, InputError, UsageError
 from hgcal_gnn.evaluation.after_reconstruction import after_reconstruction, binned_mean, uniform_digitiser
 from hgcal_gnn.evaluation.clustering import cell_noise, label_hits, topological_clusters
+from hgcal_gnn.evaluation.energy_bins import energy_bins
 from hgcal_gnn.evaluation.reconstructed import reconstruct
 from hgcal_gnn.geometry.cell_numbers import CellNumbers
 from hgcal_gnn.geometry.graph import CellGraph
@@ -246,6 +247,17 @@ def test_what_is_not_known_is_told(setting):
         after_reconstruction(sample(), sample(), graph, numbers)
     with pytest.raises(UsageError, match="give one above 0"):
         uniform_digitiser(numbers, 0.0, threshold=0.5)
+
+
+def test_other_incident_energies_are_told(setting):
+    """Showers of the same kind, but half of them of 25 GeV: all numbers of their bin differ for that alone."""
+    graph, numbers, digitiser = setting
+    shifted = sample(2000, incident_energy=np.repeat([25.0, 35.0], 1000))
+    bins = energy_bins([], [20, 30, 40])
+    options = {"digitiser": digitiser, "bins": bins, "replicas": 20}
+    (warning,) = after_reconstruction(sample(2000), shifted, graph, numbers, **options).warnings
+    assert "differ within 20-30 GeV, 30-40 GeV" in warning
+    assert after_reconstruction(sample(2000), sample(2000, seed=5), graph, numbers, **options).warnings == []
 
 
 def test_chunks_have_noise_of_their_own(setting):
