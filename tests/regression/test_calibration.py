@@ -107,3 +107,15 @@ def test_state():
     calibration = ResponseCalibration.fit(1.1 * truth, truth)
     values = np.array([3.0, 30.0, 3000.0])
     assert (ResponseCalibration.of_state(calibration.state())(values) == calibration(values)).all()
+
+
+def test_the_noise_of_the_medians_does_not_become_a_bias():
+    """2,200 showers of 7 %: the median of 200 of them is known to 0.6 %, without smoothing biases of 1 % are common."""
+    random = np.random.default_rng(8)
+    worst = []
+    for _ in range(20):
+        truth = energies(2200, 5, 800, seed=int(random.integers(1 << 30)))
+        calibration = ResponseCalibration.fit(truth * (1 + 0.07 * random.normal(size=2200)), truth)
+        at = np.array([10.0, 50.0, 200.0, 500.0])
+        worst.append(np.abs(calibration(at) / at - 1).max())
+    assert np.median(worst) < 0.006
