@@ -36,6 +36,7 @@ def predict(
     from hgcal_gnn.cli.compiling import compile_note
     from hgcal_gnn.cli.showers_geometry import choose_graph
     from hgcal_gnn.cli.threads import use_threads
+    from hgcal_gnn.errors import InputError
     from hgcal_gnn.files import check_writable
     from hgcal_gnn.showers.store import open_store
     from hgcal_gnn.training.load import load_regressor
@@ -43,6 +44,9 @@ def predict(
 
     check_writable(output, overwrite=overwrite)
     store = open_store(showers)
+    if not len(store):
+        msg = f"{showers}: holds no showers"
+        raise InputError(msg)
     use_threads(threads)
     given = None if graph is None and detector is None else choose_graph(graph, detector)
     with compile_note():

@@ -29,11 +29,14 @@ class NotFiniteError(TrainingError):
         Where it happened.
     number
         Of the batch within the epoch.
+    stage
+        "train" or "val".
     """
 
-    def __init__(self, batch: ShowerBatch, number: int, *, what: str = "loss") -> None:
+    def __init__(self, batch: ShowerBatch, number: int, *, what: str = "loss", stage: str = "train") -> None:
         super().__init__(f"the {what} is not finite")
         self.what = what
+        self.stage = stage
         self.batch = batch
         self.number = number
 
@@ -125,7 +128,7 @@ class RegressionModule(lightning.LightningModule):
         parts = self.loss(self.regressor(batch), batch.target)
         values = torch.stack([parts.total, *parts.terms.values()]).tolist()  # one look at the device
         if not math.isfinite(values[0]):
-            raise NotFiniteError(batch, number)
+            raise NotFiniteError(batch, number, stage=stage)
         names = ["loss", *(parts.terms if len(parts.terms) > 1 else ())]
         sums = self._sums.setdefault(stage, dict.fromkeys([*names, "showers"], 0.0))
         for name, value in zip(names, values, strict=False):

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from hgcal_gnn import __version__
-from hgcal_gnn.errors import GeometryMismatchError, InputError
+from hgcal_gnn.errors import GeometryMismatchError, InputError, UsageError
 from hgcal_gnn.files import atomic_path, check_readable
 from hgcal_gnn.regression.batch import Estimates
 from hgcal_gnn.regression.calibration import ResponseCalibration
@@ -174,10 +174,20 @@ class NetworkPredictor(Predictor):
     inputs
         Made for this network.
     device
+        Of PyTorch.
+
+    Raises
+    ------
+    UsageError
+        If there is no such device.
     """
 
     def __init__(self, regressor: Regressor, inputs: RegressionInputs, device: str = "cpu") -> None:
-        self.regressor = regressor.to(device).eval()
+        try:
+            self.regressor = regressor.to(device).eval()
+        except (RuntimeError, AssertionError) as error:  # PyTorch has one for each reason
+            msg = f"device {device}: cannot be used here ({str(error).splitlines()[0]}); use cpu"
+            raise UsageError(msg) from error
         self.inputs = inputs
         self.device = device
 

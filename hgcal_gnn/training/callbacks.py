@@ -13,6 +13,7 @@ import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 
+from hgcal_gnn.errors import OutputError
 from hgcal_gnn.files import atomic_path
 from hgcal_gnn.progress import progress_bar
 
@@ -121,7 +122,15 @@ class Keeper(Checkpoint):
     def _save(self, trainer: lightning.Trainer) -> None:
         """Write the checkpoint under another name first: a kill at any time leaves a whole one."""
         temporary = self.path.with_suffix(".part")
-        trainer.save_checkpoint(temporary)
+        try:
+            trainer.save_checkpoint(temporary)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            msg = (
+                f"{self.path}: could not be written: {error.strerror or error}; make room and go on with --resume, "
+                "epochs before this one are kept"
+            )
+            raise OutputError(msg) from error
         if trainer.is_global_zero:
             temporary.replace(self.path)
 

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hgcal_gnn.errors import UsageError
 from hgcal_gnn.geometry.detector_graph import detector_graph
 from hgcal_gnn.geometry.graph_file import load_graph
 from hgcal_gnn.geometry.material import load_material
@@ -38,7 +39,19 @@ def load_geometry(config: GeometryConfig) -> tuple[CellGraph, MaterialProfile]:
 
 
 def find_material(material: str | None, detector: str) -> MaterialProfile:
-    """Load a material from a YAML file, or by the name of a detector (by default `detector`)."""
+    """Load a material from a YAML file, or by the name of a detector (by default `detector`).
+
+    Raises
+    ------
+    InputError
+        If the file cannot be used.
+    UsageError
+        If nothing is known of the material.
+    """
     if material is not None and Path(material).suffix in (".yaml", ".yml"):
         return load_material(detector, Path(material))
-    return load_material(material or detector)
+    try:
+        return load_material(material or detector)
+    except UsageError as error:
+        msg = f"{error}: data.material: FILE.yaml in the settings (its form: geometry/detectors/*_material.yaml)"
+        raise UsageError(msg) from None

@@ -28,9 +28,15 @@ class VariablesInMemory:
         Showers to compute, ascending.
     inputs
         Of a model that sees neither hits nor voxels.
+
+    Raises
+    ------
+    GeometryMismatchError
+        If the showers were made with another geometry.
     """
 
     def __init__(self, store: ShowerStore, rows: I64, inputs: RegressionInputs) -> None:
+        inputs.check(store.metadata, source=str(store.path))
         self.path = store.path
         self.metadata = store.metadata
         self.starts = store.starts

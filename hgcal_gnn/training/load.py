@@ -44,6 +44,10 @@ def load_regressor(
     if not folder.weights.exists():
         msg = f"{path}: the run is not finished, it has no model.safetensors; go on: hgcal-gnn train {path} --resume"
         raise InputError(msg)
+    named = config.data.graph
+    if graph is None and named is not None and not named.exists():
+        msg = f"{named}: no such file, which the settings of {path} name; give the cell graph of the training (--graph)"
+        raise InputError(msg)
     if graph is None:
         graph, material = load_geometry(config.data)
     else:

@@ -81,6 +81,18 @@ def predict(predictor: Predictor, store: ShowerStore, rows: I64, numbers: CellNu
     return Predictions(columns, about)
 
 
+def pulls(predictions: Predictions) -> dict[str, float] | None:
+    """Compare predicted uncertainties with what they should be: `median`, `width` of (predicted / true - 1) / sigma.
+
+    The width is half of the central 68.27 %; 1 where the uncertainties are right, more where they are too small.
+    """
+    if "sigma" not in predictions.columns:
+        return None
+    pull = (predictions.energy / predictions.truth - 1) / predictions.columns["sigma"]
+    low, middle, high = np.quantile(pull, (0.158655, 0.5, 0.841345)).tolist()
+    return {"median": middle, "width": (high - low) / 2}
+
+
 def draw(folder: RunFolder, predictions: Predictions, title: str) -> None:
     """Draw training curves, resolution and linearity into the run folder."""
     from hgcal_gnn.plotting.resolution import linearity_figure, resolution_figure  # noqa: PLC0415 (slow to import)

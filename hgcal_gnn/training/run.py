@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.evaluation.resolution import measure_resolution
 from hgcal_gnn.geometry.cell_numbers import CellNumbers
 from hgcal_gnn.regression.calibration import MIN_SHOWERS, ResponseCalibration
@@ -18,7 +19,7 @@ from hgcal_gnn.regression.table import collect_table
 from hgcal_gnn.training.callbacks import KeptState
 from hgcal_gnn.training.data import open_data
 from hgcal_gnn.training.machine import describe_machine, hardware, is_first_process
-from hgcal_gnn.training.results import draw, predict
+from hgcal_gnn.training.results import draw, predict, pulls
 from hgcal_gnn.training.run_folder import RunFolder
 from hgcal_gnn.training.trainer import Trained, train_network
 
@@ -64,7 +65,12 @@ def run_training(config: RunConfig, path: Path, *, resume: bool = False, overwri
         folder.write_json(folder.versions, describe_machine())
         folder.cells.write_text(data.graph.cells_sha256 + "\n", encoding="utf-8")
     is_network = isinstance(config.model, NetworkConfig)
-    trained = train_network(config, data, folder) if is_network else _fit_baseline(config, data)
+    try:
+        trained = train_network(config, data, folder) if is_network else _fit_baseline(config, data)
+    except (UsageError, InputError):
+        if is_first and not folder.last.exists():
+            folder.remove()  # nothing was learned; the same command with better settings finds no folder in its way
+        raise
     if trained is not None:
         _finish(config, data, folder, trained)
     return folder
@@ -107,6 +113,7 @@ def _finish(config: RunConfig, data: RunData, folder: RunFolder, trained: Traine
     draw(folder, tested, kind_of(config.model))
     metrics = _metrics(config, data, trained, calibrated=weights.calibration is not None)
     metrics["test_showers_per_second"] = round(len(data.test) / max(seconds, 1e-9), 1)
+    metrics["pull"] = pulls(tested)
     metrics["test"] = measure_resolution(tested.truth, tested.energy).to_json()
     folder.write_json(folder.metrics, metrics)
 
@@ -117,8 +124,8 @@ def _metrics(config: RunConfig, data: RunData, trained: Trained, *, calibrated: 
     `format`, `kind`, `seed`, `n_parameters`, `epochs` (trained), `best_epoch` (counted from 1), `best_validation_loss`
     (null for baselines), `loss`, `stopped_early`, `seconds` (of training), `showers_per_second` (while training,
     validation included; null for baselines), `hardware`, `calibrated`, `showers` {train, validation, test},
-    `empty_showers` left out {train, test}, `cells_sha256`, `test_sha256`, `test_showers_per_second`, `test`
-    (`ResolutionTable.to_json`).
+    `empty_showers` left out {train, test}, `cells_sha256`, `test_sha256`, `test_showers_per_second`, `pull`
+    (`results.pulls`; null without uncertainties), `test` (`ResolutionTable.to_json`).
     """
     kept = trained.kept
     is_network = np.isfinite(kept.best_loss)

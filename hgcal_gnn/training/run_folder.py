@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -135,16 +136,38 @@ class RunFolder:
             raise OutputError(msg)
 
     def prepare(self, config: RunConfig, *, resume: bool) -> None:
-        """Make the folder and write the settings; unless resumed, remove what an earlier run wrote."""
-        self.metrics.unlink(missing_ok=True)  # first: with them, the new settings would look finished
-        if self._is_used and not resume:
-            self._clear()
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
-        write_config(config, self.config, overwrite=True)
+        """Make the folder and write the settings; unless resumed, remove what an earlier run wrote.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be made or written to.
+        """
+        try:
+            self.metrics.unlink(missing_ok=True)  # first: with them, the new settings would look finished
+            if self._is_used and not resume:
+                self._clear()
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_config(config, self.config, overwrite=True)  # before all else: it says that this is a run's folder
+            self.checkpoints.mkdir(exist_ok=True)
+        except OSError as error:
+            if isinstance(error, OutputError) or error.errno is None:
+                raise
+            msg = f"{self.path}: cannot be the folder of a run: {os.strerror(error.errno)}; choose another one with -o"
+            raise OutputError(msg) from error
+
+    def remove(self) -> None:
+        """Remove what a run wrote, and the folder unless it holds something else."""
+        self._clear()
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
 
     @property
     def _is_used(self) -> bool:
-        return self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+        """Whether there is anything in the folder, unfinished files of a killed process aside."""
+        return self.path.exists() and (
+            not self.path.is_dir() or any(not found.name.startswith(".") for found in self.path.iterdir())
+        )
 
     def _check_same(self, config: RunConfig) -> None:
         """Refuse settings that would make another run of it."""

@@ -7,6 +7,7 @@ import signal
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zipfile import is_zipfile
 
 import pytorch_lightning as lightning
 import torch
@@ -16,7 +17,7 @@ from pytorch_lightning.trainer.states import TrainerStatus
 from safetensors.torch import save_file
 
 from hgcal_gnn.batching.loader import BatchLoader
-from hgcal_gnn.errors import TrainingError, UsageError
+from hgcal_gnn.errors import InputError, TrainingError, UsageError
 from hgcal_gnn.files import atomic_path
 from hgcal_gnn.regression.inputs import RegressionInputs
 from hgcal_gnn.regression.losses import RegressionLoss
@@ -73,6 +74,8 @@ def train_network(config: RunConfig, data: RunData, folder: RunFolder) -> Traine
     ------
     TrainingError
         If the loss is not finite; the batch is saved in the run folder.
+    InputError
+        If the checkpoint is damaged.
     KeyboardInterrupt
         After Ctrl-C; the last finished epoch is kept.
     """
@@ -84,6 +87,9 @@ def train_network(config: RunConfig, data: RunData, folder: RunFolder) -> Traine
     sizes = _sizes(inputs, data.train)
     regressor = Regressor(MODELS[kind_of(config.model)](config.model, sizes), config.model)
     is_fresh = not folder.last.exists()
+    if not (is_fresh or is_zipfile(folder.last)):
+        msg = f"{folder.last}: the checkpoint is damaged; train anew with --overwrite"
+        raise InputError(msg)
     if is_fresh:
         _fit_inputs(regressor, inputs, data.train)
     module = _module(regressor, config)
@@ -100,7 +106,7 @@ def train_network(config: RunConfig, data: RunData, folder: RunFolder) -> Traine
             warnings.filterwarnings("ignore", ".*LeafSpec.*")  # between Lightning and PyTorch
             trainer.fit(module, *loaders, ckpt_path=None if is_fresh else folder.last, weights_only=True)
     except NotFiniteError as error:
-        raise _explained(error, loaders[0], folder) from None
+        raise _explained(error, *loaders, folder) from None
     except SystemExit:
         if trainer.state.status != TrainerStatus.INTERRUPTED:
             raise
@@ -198,7 +204,6 @@ def _source(sample: Sample, inputs: RegressionInputs) -> tuple[Any, Any]:
     """Return what a loader reads and what it makes of it; variables alone are computed only once."""
     if inputs.needs.features or inputs.needs.voxels is not None:
         return sample.store, inputs
-    inputs.check(sample.store.metadata, source=str(sample.store.path))
     return VariablesInMemory(sample.store, sample.rows, inputs), AsTheyAre()
 
 
@@ -226,17 +231,20 @@ def _fit_inputs(regressor: Regressor, inputs: RegressionInputs, sample: Sample) 
     regressor.fit_inputs(variables, energy)
 
 
-def _explained(error: NotFiniteError, loader: EpochLoader, folder: RunFolder) -> TrainingError:
+def _explained(error: NotFiniteError, loader: EpochLoader, validation: BatchLoader, folder: RunFolder) -> TrainingError:
     """Save the batch of a loss that is not finite, and say what can be done."""
-    rows = torch.from_numpy(loader.rows(error.number))
+    is_validation = error.stage == "val"
+    found = next(validation.order.batches(0, first=error.number)) if is_validation else loader.rows(error.number)
+    rows = torch.from_numpy(found)
     tensors = {name: values.detach().cpu().contiguous() for name, values in error.batch.tensors().items()}
     with atomic_path(folder.nan_batch, overwrite=True) as temporary:
         save_file({**tensors, "rows": rows}, temporary)
     named = ", ".join(map(str, rows[:MENTIONED].tolist())) + (", ..." if len(rows) > MENTIONED else "")
-    trainer = loader.trainer
+    of = " of the validation" if is_validation else ""
     msg = (
-        f"the {error.what} became NaN or infinite in epoch {trainer.current_epoch + 1}, batch {error.number + 1} "
-        f"(showers {named} of {loader.loader.store.path}); the batch is kept in {folder.nan_batch}. Look for unusual "  # type: ignore[union-attr]
+        f"the {error.what} became NaN or infinite in epoch {loader.trainer.current_epoch + 1}, batch "
+        f"{error.number + 1}{of} (showers {named} of {loader.loader.store.path}); the batch is kept in "  # type: ignore[union-attr]
+        f"{folder.nan_batch}. Look for unusual "
         "showers in it, or train with a smaller train.learning_rate or with train.gradient_clip 1"
     )
     return TrainingError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -14,11 +15,13 @@ from safetensors.numpy import load_file
 from hgcal_gnn.errors import GeometryMismatchError, InputError, TrainingError, UsageError
 from hgcal_gnn.evaluation.observables import shower_variables
 from hgcal_gnn.geometry.build import build_graph
+from hgcal_gnn.geometry.graph_file import load_graph, save_graph
 from hgcal_gnn.regression.models.message_passing import MessagePassingNetwork
 from hgcal_gnn.training import trainer
 from hgcal_gnn.training.callbacks import read_rows
 from hgcal_gnn.training.data import open_data
 from hgcal_gnn.training.load import load_regressor
+from hgcal_gnn.training.results import Predictions, pulls
 from hgcal_gnn.training.run import run_training
 
 FILES = {
@@ -28,7 +31,7 @@ FILES = {
 METRICS = {
     "format", "kind", "seed", "n_parameters", "epochs", "best_epoch", "best_validation_loss", "loss", "stopped_early",
     "seconds", "showers_per_second", "hardware", "calibrated", "showers", "empty_showers", "cells_sha256",
-    "test_sha256", "test_showers_per_second", "test",
+    "test_sha256", "test_showers_per_second", "pull", "test",
 }  # fmt: skip
 
 
@@ -158,6 +161,27 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch(piece, tmp_path, monkeyp
     assert {"hits.x", "hits.adjacency.col", "reference"} <= batch.keys()
 
 
+def test_a_validation_that_is_not_finite_names_its_own_showers(piece, tmp_path, monkeypatch):
+    class Broken(MessagePassingNetwork):
+        def forward(self, batch):
+            found = super().forward(batch)
+            return found if self.training else found * torch.nan
+
+    monkeypatch.setattr(trainer, "MODELS", {"message_passing": Broken})
+    with pytest.raises(TrainingError, match="in epoch 1, batch 1 of the validation "):
+        run_training(piece.config(), tmp_path / "run")
+    batch = load_file(tmp_path / "run" / "nan_batch.safetensors")
+    np.testing.assert_array_equal(batch["rows"], open_data(piece.config().data).validation.rows)
+    np.testing.assert_array_equal(batch["target"][:, 0], piece.store.column("incident_energy")[batch["rows"]])
+
+
+def test_fewer_epochs_than_are_done_are_enough(finished, piece, tmp_path):
+    shutil.copytree(finished.path, tmp_path / "run")
+    folder = run_training(piece.config(train={"epochs": 3}), tmp_path / "run", resume=True)
+    assert json.loads(folder.metrics.read_text())["epochs"] == 4
+    assert same_weights(folder, finished)
+
+
 def test_calibration_centres_the_validation_sample(piece, tmp_path):
     data = {"test_fraction": 0.02, "validation_fraction": 0.8}
     model = {"kind": "message_passing", "hidden": 4, "n_layers": 1}
@@ -190,6 +214,20 @@ def test_directions_and_uncertainties(piece, tmp_path):
     assert np.median(table["eta"].to_numpy()) == pytest.approx(2.0, abs=0.05)
     assert (table["sigma"].to_numpy() > 0).all()
     assert {"train_energy", "train_eta", "val_phi"} <= read_rows(folder.log)[0].keys()
+    found = json.loads(folder.metrics.read_text())["pull"]
+    pull = (table["energy"].to_numpy() / table["incident_energy"].to_numpy() - 1) / table["sigma"].to_numpy()
+    assert found["median"] == pytest.approx(np.median(pull), rel=1e-5)
+    assert found["width"] > 0
+
+
+def test_pulls_of_right_uncertainties_have_the_width_one():
+    rng = np.random.default_rng(3)
+    sigma = rng.uniform(0.02, 0.2, 20_000)
+    columns = {"incident_energy": np.full(20_000, 50.0), "energy": 50 * (1 + sigma * rng.normal(size=20_000))}
+    found = pulls(Predictions({**columns, "sigma": sigma / 2}, {}))
+    assert found["width"] == pytest.approx(2, abs=0.06)  # half the right size
+    assert found["median"] == pytest.approx(0, abs=0.06)
+    assert pulls(Predictions(columns, {})) is None
 
 
 def test_double_precision(piece, tmp_path):
@@ -218,6 +256,48 @@ def test_what_the_machine_cannot_do(piece, tmp_path, train, message):
         pytest.skip("this machine can")
     with pytest.raises(UsageError, match=message):
         run_training(piece.config(train=train), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"kind": "dnn", "variables": ["colour"]}, "no shower variables colour"),
+        ({"kind": "bdt", "variables": ["n_hits"]}, "variables must hold 'energy'"),
+        ({"kind": "cnn3d", "windows": {"deep": {"shape": [5, 5, 60], "size": 2.0}}}, "needs layers 1 to 60"),
+    ],
+)
+def test_models_that_do_not_fit_the_data_leave_no_folder(piece, tmp_path, model, message):
+    """Mended settings must not find an unfinished run in their way."""
+    with pytest.raises(UsageError, match=message):
+        run_training(piece.config(model=model), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_detector_without_material(piece, tmp_path):
+    cells = dataclasses.replace(piece.graph.cells, detector="mine")
+    save_graph(build_graph(cells)[0], tmp_path / "mine.safetensors")
+    data = {"graph": str(tmp_path / "mine.safetensors")}
+    with pytest.raises(UsageError, match=r"no material is known for detector 'mine'.*: data.material: FILE.yaml"):
+        run_training(piece.config(data=data), tmp_path / "run")
+    named = piece.config(data={**data, "material": "hgcal"}, train={"epochs": 1})
+    assert run_training(named, tmp_path / "run").is_finished
+
+
+def test_a_graph_that_was_moved(finished, piece, tmp_path):
+    shutil.copytree(finished.path, tmp_path / "run")
+    shutil.copy(piece.settings["data"]["graph"], tmp_path / "g.safetensors")
+    text = (tmp_path / "run" / "config.yaml").read_text()
+    (tmp_path / "run" / "config.yaml").write_text(text.replace(piece.settings["data"]["graph"], "gone.safetensors"))
+    with pytest.raises(InputError, match=r"gone.safetensors: no such file, which the settings of .* name; .*--graph"):
+        load_regressor(tmp_path / "run")
+    assert load_regressor(tmp_path / "run", load_graph(tmp_path / "g.safetensors")).inputs.needs.features
+
+
+def test_devices_that_are_not_there(finished):
+    for device in ("cuda" if not torch.cuda.is_available() else "xpu", "toaster"):
+        with pytest.raises(UsageError, match=f"device {device}: cannot be used here"):
+            load_regressor(finished.path, device=device)
 
 
 def test_regressors_know_their_geometry(finished, piece):
@@ -233,6 +313,11 @@ def test_unfinished_and_damaged_runs(finished, piece, tmp_path):
     shutil.copytree(finished.path, tmp_path / "run")
     weights = tmp_path / "run" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-20])
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"last.ckpt: the checkpoint is damaged.*--overwrite"):
+        run_training(piece.config(train={"epochs": 9}), tmp_path / "run", resume=True)
+    assert last.exists()
     with pytest.raises(InputError, match="truncated or damaged"):
         load_regressor(tmp_path / "run")
     shutil.copy(piece.settings["data"]["graph"], weights)

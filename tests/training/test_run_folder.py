@@ -41,6 +41,30 @@ def test_overwriting_removes_what_runs_write_and_nothing_else(begun, piece):
     assert begun.read_config().seed == 4
 
 
+def test_what_a_killed_process_left_does_not_stand_in_the_way(piece, tmp_path):
+    folder = RunFolder(tmp_path / "a")
+    folder.path.mkdir()
+    (folder.path / ".config.yaml.x1y2.yaml").write_text("")
+    folder.check(piece.config(), resume=False, overwrite=False)
+    folder.prepare(piece.config(), resume=False)
+    assert folder.config.exists()
+
+
+def test_removing_a_run_leaves_what_is_not_of_it(begun):
+    (begun.path / "notes.txt").write_text("mine")
+    begun.remove()
+    assert [path.name for path in begun.path.iterdir()] == ["notes.txt"]
+    (begun.path / "notes.txt").unlink()
+    begun.remove()
+    assert not begun.path.exists()
+
+
+def test_a_folder_that_cannot_be_made(piece, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be the folder of a run: Not a directory"):
+        RunFolder(tmp_path / "file" / "run").prepare(piece.config(), resume=False)
+
+
 def test_resuming_needs_the_same_settings(begun, piece):
     with pytest.raises(UsageError, match=r"settings differ(.|\n)*\n  seed: 2, in the run 1$"):
         begun.check(piece.config(seed=2), resume=True, overwrite=False)
