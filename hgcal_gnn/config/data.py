@@ -148,6 +148,22 @@ class DataConfig(GeometryConfig):
     split_seed: NonNegativeInt = Field(0, description="of these splits; the same for all runs to be compared")
     empty: Literal["refuse", "drop"] = Field("refuse", description="showers without hits: stop, or leave them out")
 
+    @validates(mode="after")
+    def _tests_other_showers(self) -> DataConfig:
+        if self.test is not None and _source(self.test) == _source(self.train):
+            msg = (
+                "test holds the showers of train; give another file, or another simulate.seed, or leave test out: "
+                "then a share of train is held back"
+            )
+            raise ValueError(msg)
+        return self
+
+
+def _source(sample: SampleConfig) -> tuple[Path | None, SimulateConfig | None]:
+    """Return where showers come from; samples of one source share the first ones, however many each takes."""
+    simulate = None if sample.simulate is None else sample.simulate.model_copy(update={"number": 1})
+    return (None if sample.showers is None else sample.showers.resolve(), simulate)
+
 
 def _single(limits: tuple[float, float]) -> float | tuple[float, float]:
     return limits[0] if limits[0] == limits[1] else limits

@@ -13,6 +13,8 @@ from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.regression.models import ALL, MODELS, kind_of
 
 PHOTONS = {"simulate": {"energy": 50, "number": 10}}
+MORE_PHOTONS = {"simulate": {"energy": 50, "number": 99}}  # the first 10 of them the same
+STORE = {"showers": "photons.arrow"}
 LEAST = {"data": {"detector": "hgcal", "train": PHOTONS}, "model": {"kind": "sum"}}
 
 
@@ -115,6 +117,8 @@ def test_everything_wrong_is_said_at_once(write):
         ({"data": {"detector": "hgcal", "train": {}}, "model": LEAST["model"]}, "data.train: give either showers"),
         ({**LEAST, "data": {"train": PHOTONS}}, "data: give either detector or graph"),
         ({**LEAST, "data": {"graph": "g", "window": {}, "train": PHOTONS}}, "window cuts a built-in detector"),
+        ({**LEAST, "data": {**LEAST["data"], "test": MORE_PHOTONS}}, "data: test holds the showers of train"),
+        ({**LEAST, "data": {"graph": "g", "train": STORE, "test": {**STORE, "number": 9}}}, "test holds the showers"),
         ({**LEAST, "data": {**LEAST["data"], "window": {"side": 2}}}, "data.window.side: 2 is none of -1 or 1"),
         ({**LEAST, "data": {**LEAST["data"], "window": {"eta": [2, 1]}}}, "data.window: eta must be .lowest, highest"),
         ({**LEAST, "data": {**LEAST["data"], "validation_fraction": 1.5}}, "1.5 should be less than 1"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -40,8 +42,8 @@ def test_the_seed_of_a_run_does_not_change_what_is_tested(piece):
     assert first.test.sha256 != other.test.sha256
 
 
-def test_a_test_sample_of_its_own(piece):
-    test = {"showers": str(piece.store.path), "number": 50}
+def test_a_test_sample_of_its_own(piece, tmp_path):
+    test = {"showers": str(shutil.copy(piece.store.path, tmp_path / "test.arrow")), "number": 50}
     data = open_data(piece.config(data={"test": test}).data)
     assert data.test.rows.tolist() == list(range(50))
     assert len(data.train) + len(data.validation) == 300
