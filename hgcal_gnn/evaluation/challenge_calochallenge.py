@@ -57,11 +57,13 @@ def _polar(numbers: CellNumbers) -> tuple[F64, F64]:
     if numbers.polar is None:
         msg = (
             f"the convention calochallenge needs a cylinder of (r, alpha) voxels, {numbers.detector or 'the detector'} "
-            "is none (its table has no columns r, phi, dr); use another convention"
+            "is none (its table has no columns r, phi, dphi); use another convention"
         )
         raise UsageError(msg)
-    r, alpha = numbers.polar.astype(np.float64).T
-    return r, alpha
+    r, alpha, opening = numbers.polar.astype(np.float64).T
+    # to double precision, so that voxels on opposite sides of the axis cancel to the last digit
+    opening = 2 * np.pi / np.rint(2 * np.pi / opening)
+    return r, -np.pi + (np.rint((alpha + np.pi) / opening - 0.5) + 0.5) * opening
 
 
 def families(numbers: CellNumbers) -> tuple[Family, ...]:

@@ -71,7 +71,8 @@ def usual_ring_width(numbers: CellNumbers) -> float:
 
 def _barycentre(showers: Showers, numbers: CellNumbers) -> F64:
     """Return it for each shower [cm], float64 [n_showers, 3]; along z for showers without energy."""
-    energy = np.where(showers.energy > 0, showers.energy, np.float32(0)) * numbers.weight[showers.cell]
+    usable = (showers.energy > 0) & (showers.energy < np.inf)
+    energy = np.where(usable, showers.energy, np.float32(0)) * numbers.weight[showers.cell]
     sums = [segment_sums(energy * numbers.place[showers.cell, number], showers.offsets) for number in range(3)]
     centre = np.stack(sums, axis=1)
     centre[~(centre**2).any(axis=1)] = (0.0, 0.0, 1.0)

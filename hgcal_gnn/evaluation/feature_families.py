@@ -64,7 +64,8 @@ def _largest_layer(sums: FeatureSums) -> F64:
 
 
 def _filled_layers(sums: FeatureSums) -> F64:
-    return (sums.layer("hits") > 0).sum(axis=1).astype(np.float64)
+    filled: F64 = (sums.layer("hits") > 0).sum(axis=1).astype(np.float64)
+    return filled
 
 
 def _radius_spread(sums: FeatureSums) -> F64:

@@ -143,7 +143,8 @@ class FeatureSums:
         reached = (before >= share * (1 - 1e-12)).argmax(axis=1)
         rows = np.arange(len(before))
         inside = self.layer_fraction[rows, reached]
-        return reached + divided(share - (before[rows, reached] - inside), inside)
+        depth: F64 = reached + divided(share - (before[rows, reached] - inside), inside)
+        return depth
 
     @cached_property
     def start_layer(self) -> F64:

@@ -36,8 +36,8 @@ class CellNumbers:
         scintillator; ECAL, HCAL.
     n_layers
         Layers of the detector, those that a window lacks included.
-    polar : float32 [n_cells, 2], optional
-        Of cylinders of (r, alpha) voxels: middle of the voxel, r [cm] and alpha [rad].
+    polar : float32 [n_cells, 3], optional
+        Of cylinders of (r, alpha) voxels: middle of the voxel, r [cm] and alpha [rad], and its opening [rad].
     detector
         Name, as the cell table gives it.
     """
@@ -68,7 +68,7 @@ class CellNumbers:
         ordered = sorted(codes, key=lambda code: (first[code], code))
         number = np.zeros(256, dtype=np.uint8)
         number[ordered] = np.arange(len(ordered))
-        polar = [cells.extra[name] for name in ("r", "phi", "dr") if name in cells.extra]
+        polar = [cells.extra[name] for name in ("r", "phi", "dphi") if name in cells.extra]
         return cls(
             place=cells.positions.astype(np.float32),
             layer=cells.layer,
@@ -78,6 +78,6 @@ class CellNumbers:
             mip=mips[sensor_kinds(cells, material)] * np.float32(1e-3),
             sections=tuple(cells.subdetector_names.get(code, str(code)) for code in ordered),
             n_layers=material.n_layers,
-            polar=np.stack(polar[:2], axis=1).astype(np.float32) if len(polar) == 3 else None,
+            polar=np.stack(polar, axis=1).astype(np.float32) if len(polar) == 3 else None,
             detector=cells.detector,
         )
