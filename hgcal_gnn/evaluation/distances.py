@@ -23,7 +23,7 @@ from hgcal_gnn.evaluation.histograms import (
     reference_edges,
     separation,
 )
-from hgcal_gnn.evaluation.resampling import FREE, LINEAR, REPLICAS, SQUARE, measure, too_few
+from hgcal_gnn.evaluation.resampling import REPLICAS, measure, too_few
 from hgcal_gnn.evaluation.total_energy import total_energy_chi2
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def separation_power(
         return refused
     edges = reference_edges(ours, bins)
     counts = histogram(ours, edges), histogram(theirs, edges)
-    return measure(name, counts, separation, power=SQUARE, beyond=_beyond(ours), replicas=replicas, seed=seed)
+    return measure(name, counts, separation, linear=False, replicas=replicas, seed=seed)
 
 
 def separation_power_hgcal(
@@ -88,7 +88,7 @@ def separation_power_hgcal(
     counts = histogram(ours, edges)[1:-2], histogram(theirs, edges)[1:-2]
     if not counts[1].any():
         return Distance.not_available(name, "all generated values are out of the range of the reference")
-    return measure(name, counts, separation, power=SQUARE, replicas=replicas, seed=seed)
+    return measure(name, counts, separation, linear=False, replicas=replicas, seed=seed)
 
 
 def chi2_ndf(
@@ -104,7 +104,7 @@ def chi2_ndf(
         return refused
     edges = reference_edges(ours, bins)
     counts = histogram(ours, edges), histogram(theirs, edges)
-    return measure(name, counts, chi2_per_ndf, power=FREE, replicas=replicas, seed=seed)
+    return measure(name, counts, chi2_per_ndf, linear=False, replicas=replicas, seed=seed)
 
 
 def kolmogorov_smirnov(
@@ -120,7 +120,7 @@ def kolmogorov_smirnov(
     counts = cumulative.counts_in(ours, edges), cumulative.counts_in(theirs, edges)
     statistic = cumulative.largest_of_counts
     found = cumulative.largest(gap)
-    return measure(name, counts, statistic, power=LINEAR, value=found, replicas=replicas, seed=seed)
+    return measure(name, counts, statistic, linear=True, value=found, replicas=replicas, seed=seed)
 
 
 def wasserstein(
@@ -148,7 +148,7 @@ def wasserstein(
     counts = cumulative.counts_in(ours, edges), cumulative.counts_in(theirs, edges)
     statistic = cumulative.area_of_counts(edges)
     found = cumulative.area(places, gap)
-    return measure(name, counts, statistic, power=LINEAR, value=found, replicas=replicas, seed=seed)
+    return measure(name, counts, statistic, linear=True, value=found, replicas=replicas, seed=seed)
 
 
 def wasserstein_unscaled(
@@ -186,14 +186,3 @@ def _refused(name: str, reference: F64, generated: F64, *, n_generated: int | No
     if both.min() == both.max():
         return Distance.not_available(name, f"all values are {both[0]:g}, in both samples")
     return None
-
-
-def _beyond(reference: F64) -> float:
-    """Return what values out of the range of the reference add to the floor of the separation power.
-
-    Of any further sample of the same kind 1/(n + 1) lies beyond either end that is one value alone; half of it is
-    the separation power of such a bin. Halves of the reference binned by the range of the whole cannot show it.
-    """
-    finite = reference[np.isfinite(reference)]
-    alone = sum(int((finite == end).sum() == 1) for end in (finite.min(), finite.max()))
-    return alone * 0.5 / (len(finite) + 1)

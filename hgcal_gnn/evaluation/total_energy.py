@@ -10,7 +10,7 @@ from hgcal_gnn.errors import InputError
 from hgcal_gnn.evaluation.distance import Distance
 from hgcal_gnn.evaluation.energy_bins import energy_bins
 from hgcal_gnn.evaluation.histograms import chi2_terms
-from hgcal_gnn.evaluation.resampling import FEWEST, REPLICAS, halves, quadratic, redrawn
+from hgcal_gnn.evaluation.resampling import FEWEST, REPLICAS, dealt, quadratic, redrawn
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -102,7 +102,7 @@ def _summed(counts: list[tuple[I64, I64]], replicas: int, rng: np.random.Generat
         chi2 = np.sum([chi2 for chi2, _ in terms], axis=0)
         return np.asarray(chi2 / np.maximum(np.sum([ndf for _, ndf in terms], axis=0), 1))
 
-    chance = total([halves(ours, replicas, rng) for ours, _ in counts])
+    chance = total([dealt(ours, theirs, replicas, rng) for ours, theirs in counts])
     drawn = total([(redrawn(ours, replicas, rng), redrawn(theirs, replicas, rng)) for ours, theirs in counts])
     error, floor_error = quadratic(drawn, chance)
     return Distance(NAME, float(total(list(counts))), error, float(chance.mean()), floor_error)

