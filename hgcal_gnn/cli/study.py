@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hgcal_gnn.errors import OutputError, UsageError
+from hgcal_gnn.cli.errors import INTERRUPTED
+from hgcal_gnn.errors import OutputError, TrainingError, UsageError
 
 if TYPE_CHECKING:
     from hgcal_gnn.config.study import StudyRun
@@ -25,7 +26,10 @@ def register(app: typer.Typer) -> None:
 def study(
     file: Annotated[Path, typer.Argument(help="YAML file of the study (configs/studies).")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the runs and their comparison.")],
-    change: Annotated[list[str] | None, typer.Option("--set", help="One setting changed: train.epochs=3.")] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a common setting: train.epochs=3; of a method: methods.gcn.train.epochs=3."),
+    ] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Train and compare these methods only.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each. Default: cores / jobs.")] = None,
@@ -39,20 +43,36 @@ def study(
     found, runs = read_study(file, change or [])
     runs = _chosen(runs, only or [])
     print(f"{found.title}: {len(runs)} trainings")
-    output.mkdir(parents=True, exist_ok=True)
+    _make_folder(output)
     todo = [run for run in runs if not _is_done(run, output / run.name)]
     _prepare(todo)
     threads = threads or max((os.cpu_count() or 1) // jobs, 1)
-    with ThreadPoolExecutor(jobs) as pool:
-        codes = list(pool.map(lambda run: _train(run, output, threads, quiet=jobs > 1), todo))
+    try:
+        with ThreadPoolExecutor(jobs) as pool:
+            codes = list(pool.map(lambda run: _train(run, output, threads, quiet=jobs > 1), todo))
+    except KeyboardInterrupt:
+        print("\nInterrupted; finished trainings and epochs are kept. Go on with the same command.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
     failed = [run.name for run, code in zip(todo, codes, strict=True) if code]
     if failed:
-        msg = f"{len(failed)} of {len(todo)} trainings failed: {', '.join(failed)}; see {output}/NAME.log"
-        raise OutputError(msg)
+        where = f"see {output}/NAME.log" if jobs > 1 else "see above"
+        msg = (
+            f"{len(failed)} of {len(todo)} trainings failed: {', '.join(failed)}; {where}. The same command tries them "
+            "again; --only compares the others"
+        )
+        raise TrainingError(msg)
     folders = [str(output / run.name) for run in runs]
     code = _call(["compare", *folders, "-o", str(output / "comparison"), "--overwrite"])
     if code:
         raise typer.Exit(code)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{folder}: cannot be made a folder: {os.strerror(error.errno or 0)}; choose another one with -o"
+        raise OutputError(msg) from error
 
 
 def _chosen(runs: list[StudyRun], only: list[str]) -> list[StudyRun]:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import Field, NonNegativeInt, field_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, field_validator
 
 from hgcal_gnn.config.base import Settings
 from hgcal_gnn.config.read import check_config, read_config
 from hgcal_gnn.config.run import RunConfig
+from hgcal_gnn.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+
+def _different(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        msg = f"[{', '.join(map(str, seeds))}]: a seed stands there twice"
+        raise ValueError(msg)
+    return seeds
+
+
+Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), AfterValidator(_different)]
+GEOMETRY = {"detector", "graph", "window", "material", "empty"}  # settings of data that every test sample depends on
+SPLIT = {"train", "test_fraction", "split_seed"}  # and one that is a share of the training sample
 
 
 class MethodConfig(Settings):
@@ -21,14 +34,14 @@ class MethodConfig(Settings):
     model: dict[str, Any]
     train: dict[str, Any] = Field(default_factory=dict, description="changes of the common train settings")
     data: dict[str, Any] = Field(default_factory=dict, description="changes of the common data settings")
-    seeds: tuple[NonNegativeInt, ...] | None = Field(None, min_length=1, description="instead of the common seeds")
+    seeds: Seeds | None = Field(None, description="instead of the common seeds")
 
 
 class StudyConfig(Settings):
     """What all methods have in common, and the methods."""
 
     title: str
-    seeds: tuple[NonNegativeInt, ...] = Field((0,), min_length=1, description="each method is trained once per seed")
+    seeds: Seeds = Field((0,), description="each method is trained once per seed")
     data: dict[str, Any]
     train: dict[str, Any] = Field(default_factory=dict)
     methods: dict[str, MethodConfig] = Field(min_length=1, description="the first one is what others are compared to")
@@ -67,7 +80,7 @@ def read_study(path: Path, overrides: Iterable[str] = ()) -> tuple[StudyConfig, 
     InputError
         If the file cannot be read or is no YAML.
     UsageError
-        With everything that is wrong, and in which method.
+        With everything that is wrong, and in which method; if methods could not be compared.
     """
     study = read_config(StudyConfig, path, overrides)
     runs = []
@@ -76,7 +89,31 @@ def read_study(path: Path, overrides: Iterable[str] = ()) -> tuple[StudyConfig, 
         for seed in method.seeds or study.seeds:
             content = {"seed": seed, "model": method.model, **common}
             runs.append(StudyRun(name, f"{name}-{seed}", check_config(RunConfig, content, f"{path}, method {name}")))
+    _check_comparable(runs, str(path))
     return study, runs
+
+
+def _check_comparable(runs: list[StudyRun], source: str) -> None:
+    """Refuse now what would be refused when all is trained and compared."""
+    first_of: dict[str, str] = {}
+    for run in runs:
+        settings = run.config.model_dump_json(exclude={"train": {"device", "devices", "nodes"}})
+        method = first_of.setdefault(settings, run.method)
+        if method != run.method:
+            msg = f"{source}: the methods {method} and {run.method} have the same settings; leave one of them out"
+            raise UsageError(msg)
+        if _tested_on(run.config) != _tested_on(runs[0].config):
+            msg = (
+                f"{source}: the methods {runs[0].method} and {run.method} would be tested on different showers and "
+                "could not be compared; give a data.test, and the geometry, that all methods share"
+            )
+            raise UsageError(msg)
+
+
+def _tested_on(config: RunConfig) -> dict[str, Any]:
+    """Return the settings that decide about the test sample."""
+    chosen = {"test"} if config.data.test is not None else SPLIT
+    return config.data.model_dump(include=GEOMETRY | chosen)
 
 
 def _merged(common: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,126 @@
+"""study, as a user types it: trained, interrupted, continued, compared."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from hgcal_gnn.cli import app, study
+from hgcal_gnn.cli.errors import run_app
+
+STUDY = {
+    "title": "Photons",
+    "data": {"graph": "piece.safetensors", "train": {"showers": "photons.arrow"}, "test_fraction": 0.5},
+    "methods": {
+        "sum": {"model": {"kind": "sum"}, "seeds": [0, 1]},
+        "layers": {"model": {"kind": "layer_linear"}},
+    },
+}
+BROKEN = {"model": {"kind": "layer_linear", "variables": ["colour"]}}
+
+
+@pytest.fixture
+def here(run, made, photons, tmp_path):
+    """A folder with a study, its graph and showers; `run` works in it."""
+    (tmp_path / "piece.safetensors").symlink_to(made / "piece.safetensors")
+    (tmp_path / "photons.arrow").symlink_to(photons)
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
+    return run
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """What a study started, run in this process: a new one needs seconds to load its libraries."""
+    calls = []
+
+    def call(arguments, _=None):
+        calls.append(arguments)
+        return run_app(app, arguments)
+
+    monkeypatch.setattr(study, "_call", call)
+    return calls
+
+
+def trained(called):
+    """Folders of the trainings, and whether they were resumed."""
+    return [(call[3], "--resume" in call) for call in called if call[0] == "train"]
+
+
+def test_a_study_is_trained_compared_and_continued(here, called, tmp_path):
+    done = here("study", "study.yaml", "-o", "out/photons")
+    assert done.code == 0, done.err
+    assert "Photons: 3 trainings" in done.out
+    assert trained(called) == [(f"out/photons/{name}", False) for name in ("sum-0", "sum-1", "layers-0")]
+    table = (tmp_path / "out/photons/comparison/comparison.md").read_text()
+    assert "| sum    |     2 |" in table
+
+    called.clear()
+    (tmp_path / "out/photons/sum-1/metrics.json").unlink()  # as if killed before its end
+    assert here("study", "study.yaml", "-o", "out/photons").code == 0
+    assert trained(called) == [("out/photons/sum-1", True)]
+
+    called.clear()
+    assert here("study", "study.yaml", "-o", "out/photons", "--only", "sum").code == 0
+    assert [call[:3] for call in called] == [["compare", "out/photons/sum-0", "out/photons/sum-1"]]
+
+    other = here("study", "study.yaml", "-o", "out/photons", "--set", "data.split_seed=3")
+    assert other.code == 2
+    assert "out/photons/sum-0: was trained with other settings; remove it" in other.err
+
+
+@pytest.mark.usefixtures("called")
+def test_one_method_that_fails_does_not_stop_the_others(here, tmp_path):
+    methods = {"broken": BROKEN, "sum": {"model": {"kind": "sum"}}}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({**STUDY, "methods": methods}, sort_keys=False))
+    failed = here("study", "study.yaml", "-o", "out")
+    assert failed.code == 1
+    assert "no shower variables colour" in failed.err
+    assert "1 of 2 trainings failed: broken-0; see above" in failed.err
+    assert (tmp_path / "out/sum-0/metrics.json").exists()
+    assert not (tmp_path / "out/comparison").exists()
+    assert here("study", "study.yaml", "-o", "out", "--only", "sum").code == 0
+
+
+def test_an_interrupted_study_says_how_to_go_on(here, monkeypatch):
+    started = []
+
+    def interrupted(arguments, _=None):
+        started.append(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "_call", interrupted)
+    stopped = here("study", "study.yaml", "-o", "out")
+    assert stopped.code == 130
+    assert "Go on with the same command" in stopped.err
+    assert len(started) < 3
+
+
+def test_several_trainings_at_a_time_write_logs(here, monkeypatch):
+    logs = []
+    monkeypatch.setattr(study, "_call", lambda _, log=None: logs.append(log) or 1)
+    failed = here("study", "study.yaml", "-o", "out", "--jobs", 2)
+    assert "see out/NAME.log" in failed.err
+    assert {str(log) for log in logs} == {f"out/{name}.log" for name in ("sum-0", "sum-1", "layers-0")}
+
+
+def test_a_process_writes_to_its_log(tmp_path):
+    log = tmp_path / "x.log"
+    assert study._call(["train", "none.yaml"], log) == 1
+    assert "none.yaml: no such file" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["study.yaml", "-o", "out", "--only", "gcn"], 2, "--only gcn: the study has the methods sum, layers"),
+        (["none.yaml", "-o", "out"], 1, "none.yaml: no such file"),
+        (["study.yaml", "-o", "study.yaml"], 1, "study.yaml: cannot be made a folder"),
+        (["study.yaml", "-o", "out", "--set", "train.loss=mse"], 2, "study.yaml, method sum: train.loss: 'mse'"),
+        (["study.yaml", "-o", "out", "--set", "data.train.showers=x.arrow"], 1, "x.arrow: no such file"),
+    ],
+)
+def test_what_cannot_be_studied(here, called, arguments, code, message):
+    failed = here("study", *arguments)
+    assert message in failed.err
+    assert failed.code == code
+    assert not called
