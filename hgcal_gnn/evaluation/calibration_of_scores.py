@@ -40,18 +40,19 @@ class IsotonicCalibration:
     def fit(cls, scores: Array, generated: Bools) -> IsotonicCalibration:
         """Fit it on showers the classifier was not trained on; both samples count the same.
 
-        Each step is drawn towards 1/2 by one shower of each kind (rule of succession), so that no probability is 0 or
-        1 and all weights stay finite.
+        Half a shower of each kind is added to every step (H. Jeffreys), so that no probability is 0 or 1 and all
+        weights stay finite.
         """
         order = np.argsort(scores, kind="stable")
-        weights = class_weights(generated)[order]
-        fitted = isotonic_regression(generated[order].astype(np.float64), weights=weights)
-        first = fitted.blocks[:-1]
-        size = np.diff(fitted.blocks)
-        total = np.add.reduceat(weights, first)
-        centre = np.add.reduceat(weights * scores[order], first) / total
-        smooth = (fitted.x[first] * size + 1) / (size + 2)
-        return cls(centre, np.maximum.accumulate(smooth))
+        weights, positive = class_weights(generated)[order], generated[order].astype(np.float64)
+        first = isotonic_regression(positive, weights=weights).blocks[:-1]
+        total, found, centre = (
+            np.add.reduceat(values, first) for values in (weights, weights * positive, weights * scores[order])
+        )
+        of_generated = weights.max(where=positive > 0, initial=0.0)
+        of_both = of_generated + weights.max(where=positive == 0, initial=0.0)
+        smooth = (found + of_generated / 2) / (total + of_both / 2)
+        return cls(centre / total, np.maximum.accumulate(smooth))
 
     def __call__(self, scores: Array) -> F64:
         """Return probabilities, float64 [n]."""
