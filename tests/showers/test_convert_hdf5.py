@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -88,8 +90,8 @@ def test_pieces_of_a_detector_know_their_voxels(cells):
 
 
 def test_a_geometry_without_voxels_is_refused(tmp_path, challenge):
-    with pytest.raises(UsageError, match=r"the geometry \(toy\) does not say which cell each voxel is"):
-        convert([challenge], tmp_path / "a.arrow", toy_cells())
+    with pytest.raises(UsageError, match=r"the geometry \(my own\) does not say which cell each voxel is"):
+        convert([challenge], tmp_path / "a.arrow", replace(toy_cells(), detector="my own"))
     assert not (tmp_path / "a.arrow.parts").exists()
 
 
