@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from hgcal_gnn.config.run import RunConfig
     from hgcal_gnn.regression.predictor import Predictor
     from hgcal_gnn.training.data import RunData
+    from hgcal_gnn.training.results import Predictions
 
 log = logging.getLogger(__name__)
 METRICS_FORMAT = 1
+POOREST = 0.5  # median response of something that has learned
 
 
 def run_training(config: RunConfig, path: Path, *, resume: bool = False, overwrite: bool = False) -> RunFolder:
@@ -103,6 +105,7 @@ def _finish(config: RunConfig, data: RunData, folder: RunFolder, trained: Traine
             log.warning("not calibrated: %d showers to validate are too few (%d)", len(data.validation), MIN_SHOWERS)
         else:
             seen = predict(predictor(), data.validation.store, data.validation.rows, numbers)
+            _look_at(seen)
             weights = weights.calibrated(ResponseCalibration.fit(seen.energy, seen.truth))
     weights.save(folder.weights, overwrite=True)
     started = time.monotonic()
@@ -110,12 +113,25 @@ def _finish(config: RunConfig, data: RunData, folder: RunFolder, trained: Traine
     tested = predict(predictor(), data.test.store, data.test.rows, numbers, **about)
     seconds = time.monotonic() - started
     tested.save(folder.predictions, overwrite=True)
+    if weights.calibration is None:
+        _look_at(tested)
     draw(folder, tested, kind_of(config.model))
     metrics = _metrics(config, data, trained, calibrated=weights.calibration is not None)
     metrics["test_showers_per_second"] = round(len(data.test) / max(seconds, 1e-9), 1)
     metrics["pull"] = pulls(tested)
     metrics["test"] = measure_resolution(tested.truth, tested.energy).to_json()
     folder.write_json(folder.metrics, metrics)
+
+
+def _look_at(found: Predictions) -> None:
+    """Warn of a training that failed: the calibration makes energies of any response look reasonable."""
+    response = float(np.median(found.energy / found.truth))
+    if not POOREST < response < 1 / POOREST:
+        log.warning(
+            "the median of predicted / true energy is %.3g before calibration: the training diverged or hardly began; "
+            "look at log.csv, train for longer, or with a smaller train.learning_rate",
+            response,
+        )
 
 
 def _metrics(config: RunConfig, data: RunData, trained: Trained, *, calibrated: bool) -> dict[str, Any]:

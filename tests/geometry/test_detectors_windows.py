@@ -70,6 +70,7 @@ def test_an_open_window_holds_everything():
         ({"phi": (1.0, 1.0)}, "phi must span"),
         ({"phi": (0.0, float("inf"))}, "phi must be two numbers"),
         ({"side": 0}, r"side must be \+1 or -1"),
+        ({"side": -1, "eta": (1.9, 2.1)}, r"lies on side \+1, not on -1"),
     ],
 )
 def test_malformed_windows_are_refused(wrong, message):

@@ -182,6 +182,13 @@ def test_fewer_epochs_than_are_done_are_enough(finished, piece, tmp_path):
     assert same_weights(folder, finished)
 
 
+def test_a_training_that_failed_is_told(piece, tmp_path, caplog):
+    """Divided by its median response, a network that says the same of all showers looks like the plain sum."""
+    data = {"test_fraction": 0.02, "validation_fraction": 0.8}
+    run_training(piece.config(data=data, train={"epochs": 1, "learning_rate": 1e6}), tmp_path / "run")
+    assert "the median of predicted / true energy is" in caplog.text
+
+
 def test_calibration_centres_the_validation_sample(piece, tmp_path):
     data = {"test_fraction": 0.02, "validation_fraction": 0.8}
     model = {"kind": "message_passing", "hidden": 4, "n_layers": 1}

@@ -37,7 +37,7 @@ class Window:
     Raises
     ------
     UsageError
-        If limits are not finite numbers, in the wrong order, or side is not +1 or -1.
+        If limits are not finite numbers, in the wrong order, on the other side, or side is not +1 or -1.
     """
 
     eta: tuple[float, float] | None = None
@@ -61,6 +61,9 @@ class Window:
             raise UsageError(msg)
         if self.side not in (None, -1, 1):
             msg = f"side must be +1 or -1, got {self.side}"
+            raise UsageError(msg)
+        if self.side is not None and self.eta is not None and max(self.side * limit for limit in self.eta) < 0:
+            msg = f"eta {self.eta} lies on side {-self.side:+d}, not on {self.side:+d}: eta has the sign of z"
             raise UsageError(msg)
 
     @property
