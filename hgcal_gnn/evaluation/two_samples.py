@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.arrays import F64, Array
 
 MIN_SHOWERS = 100  # below, no distance in many dimensions says anything
+NOTHING = 1e-3  # of the largest generated value
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +59,13 @@ class TwoSamples:
         """Largest absolute value of each feature in the reference, 1 where it is always 0: float64 [n_features].
 
         Features are divided by it before distances are taken, as the published code does (JetNet 0.2.5,
-        ``gen_metrics._normalise_features``).
+        ``gen_metrics._normalise_features``); where the reference holds next to nothing (the width of a layer that its
+        showers hardly reach) by that of the generated sample, else one shower there would be the whole distance.
         """
-        largest = np.maximum(self.reference.max(axis=0), -self.reference.min(axis=0)).astype(np.float64)
+        largest, generated = (
+            np.abs(table).max(axis=0).astype(np.float64) for table in (self.reference, self.generated)
+        )
+        largest = np.where(largest < NOTHING * generated, generated, largest)
         return np.where(largest == 0, 1.0, largest)
 
     @property

@@ -152,3 +152,11 @@ def test_samples_that_cannot_be_compared_are_refused(pair):
         frechet_physics_distance(reference, generated, trim=0.7)
     with pytest.raises(UsageError, match="no median"):
         kernel_physics_distance(reference, generated, batches=1)
+
+
+def test_a_feature_that_the_reference_hardly_has_is_not_the_whole_distance():
+    """A width of 1e-9 from rounding in the reference, of 1 in a single generated shower."""
+    reference, generated = np.random.default_rng(3).normal(size=(2, 400, 3))
+    reference[:, 2], generated[:, 2] = 1e-9, 0.0
+    generated[0, 2] = 1.0
+    assert TwoSamples.of(reference, generated).scale[2] == 1.0
