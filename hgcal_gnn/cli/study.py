@@ -124,7 +124,8 @@ def _train(run: StudyRun, output: Path, threads: int, *, quiet: bool) -> int:
     print(f"{run.name}: training, {threads} threads" + (f", log in {run.name}.log" if quiet else ""), flush=True)
     log = output / f"{run.name}.log" if quiet else None
     code = _call(["train", str(settings), "-o", str(folder), "--threads", str(threads), *resume], log)
-    print(f"{run.name}: " + ("done" if code == 0 else f"failed with exit code {code}"), flush=True)
+    ends = {0: "done", INTERRUPTED: "interrupted"}
+    print(f"{run.name}: {ends.get(code, f'failed with exit code {code}')}", flush=True)
     return code
 
 

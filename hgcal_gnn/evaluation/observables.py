@@ -111,10 +111,10 @@ def _check(names: Sequence[str], known: Sequence[str], numbers: CellNumbers) -> 
     unknown = [name for name in dict.fromkeys(names) if name not in known]
     if not unknown:
         return
-    single = [name for name in known if not re.search(r"(^layer|section)_\d+$", name)]
+    single = [name for name in known if not re.search(r"(^layer|^share|section)_\d+$", name)]
     sections = ", ".join(f"{number} {name}" for number, name in enumerate(numbers.sections))
     msg = (
         f"no shower variables {', '.join(unknown)}; there are {', '.join(single)}, section_K and hits_section_K "
-        f"(K: {sections}), layer_1 to layer_{numbers.n_layers}, and the sets {', '.join(SETS)}"
+        f"(K: {sections}), layer_L and share_L (L: 1 to {numbers.n_layers}), and the sets {', '.join(SETS)}"
     )
     raise UsageError(msg)

@@ -122,7 +122,7 @@ def test_no_showers_and_no_names():
 
 
 def test_unknown_names():
-    message = r"no shower variables layer_0, layer_5, E; there are energy, .*2 CE-H scintillator.*layer_1 to layer_4"
+    message = r"no shower variables layer_0, layer_5, E; there are energy, .*2 CE-H scintillator.*share_L \(L: 1 to 4\)"
     with pytest.raises(UsageError, match=message):
         values_of(showers_of((CELLS, DEPOSITS)), ("energy", "layer_0", "layer_5", "E"))
     with pytest.raises(UsageError, match="section_3"):
