@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,23 +80,14 @@ def atomic_path(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         yield temporary
         _copy_default_mode(temporary)
         temporary.replace(path)
-    except Exception as error:
-        number = _error_number(error)
-        if isinstance(error, InputError | OutputError) or number is None:
+    except OSError as error:
+        if isinstance(error, InputError | OutputError) or error.errno is None:
             raise
-        reason = "no space left on the disk" if number == errno.ENOSPC else os.strerror(number)
+        reason = "no space left on the disk" if error.errno == errno.ENOSPC else os.strerror(error.errno)
         msg = f"{path}: could not be written: {reason}; nothing was left behind"
         raise OutputError(msg) from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _error_number(error: Exception) -> int | None:
-    """Return what the system said; safetensors, written in Rust, has it in the text of errors of its own."""
-    if isinstance(error, OSError):
-        return error.errno
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found[1]) if found else None
 
 
 def _copy_default_mode(path: Path) -> None:

@@ -104,7 +104,6 @@ def train_network(config: RunConfig, data: RunData, folder: RunFolder) -> Traine
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*LeafSpec.*")  # between Lightning and PyTorch
-            warnings.filterwarnings("ignore", ".*sync_dist=True.*")  # the module sums over processes itself
             trainer.fit(module, *loaders, ckpt_path=None if is_fresh else folder.last, weights_only=True)
     except NotFiniteError as error:
         raise _explained(error, *loaders, folder) from None
