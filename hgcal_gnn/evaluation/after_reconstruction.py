@@ -12,7 +12,7 @@ from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.evaluation.bootstrap import REPLICAS
 from hgcal_gnn.evaluation.clustering import THRESHOLDS
 from hgcal_gnn.evaluation.energy_bins import energy_bins
-from hgcal_gnn.evaluation.reconstructed import ENERGIES, UNITS, Reconstructed, reconstruct
+from hgcal_gnn.evaluation.reconstructed import ENERGIES, MIN_CELLS, UNITS, Reconstructed, reconstruct
 from hgcal_gnn.evaluation.resolution import Measured, known, measure_resolution
 from hgcal_gnn.showers.hits import Digitiser
 from hgcal_gnn.showers.sensors import Sensor, sensor_of
@@ -100,9 +100,9 @@ class AfterReconstruction:
     def to_json(self) -> dict[str, Any]:
         """Return numbers under stable names.
 
-        `conditions` {thresholds, threshold_mip, noise, noise_in_empty_cells, seed}, `bins` (edges [GeV]), `energies`
-        {name: EnergyAgreement.to_json}, `means` {name: {unit, reference, generated}}, both {value, error} per bin,
-        `unavailable` {name: reason}, `warnings` (texts).
+        `conditions` {thresholds, min_cells, threshold_mip, noise, noise_in_empty_cells, seed}, `bins` (edges [GeV]),
+        `energies` {name: EnergyAgreement.to_json}, `means` {name: {unit, reference, generated}}, both
+        {value, error} per bin, `unavailable` {name: reason}, `warnings` (texts).
         """
         return {
             "conditions": dict(self.conditions),
@@ -126,6 +126,7 @@ def after_reconstruction(
     *,
     digitiser: Digitiser | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
+    min_cells: int = MIN_CELLS,
     bins: EnergyBins | None = None,
     seed: int = 0,
     replicas: int = REPLICAS,
@@ -146,7 +147,7 @@ def after_reconstruction(
     digitiser
         Default: that of the CMS HGCAL, noise on, hits from 0.5 MIP on, no noise in empty cells. For other
         detectors: `uniform_digitiser`.
-    thresholds
+    thresholds, min_cells
         Of `topological_clusters`.
     bins
         Default: `energy_bins` of the reference.
@@ -168,7 +169,9 @@ def after_reconstruction(
             msg = f"the {name} sample has no showers"
             raise InputError(msg)
     digitiser = digitiser or Digitiser(sensor=sensor_of(graph.cells))
-    options: dict[str, Any] = {"thresholds": thresholds, "regressor": regressor, "seed": seed}
+    options: dict[str, Any] = {
+        "thresholds": thresholds, "min_cells": min_cells, "regressor": regressor, "seed": seed,
+    }  # fmt: skip
     told = progress or (lambda _: None)
     one = reconstruct(reference, graph, numbers, digitiser, progress=told, **options)
     two = reconstruct(
@@ -178,6 +181,7 @@ def after_reconstruction(
     energies, means, unavailable = _compared(one, two, bins, replicas=replicas, seed=seed)
     conditions = {
         "thresholds": [float(limit) for limit in thresholds],
+        "min_cells": min_cells,
         "threshold_mip": digitiser.threshold,
         "noise": digitiser.noise,
         "noise_in_empty_cells": digitiser.noise_hits,

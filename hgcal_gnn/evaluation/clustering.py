@@ -5,6 +5,11 @@ arXiv:1603.02934, section 3: thresholds 4, 2 and 0 standard deviations of the no
 the clusters do not depend on the order of the cells: groups that meet in a growing cell are always one cluster, as
 there; a boundary cell between two clusters belongs to that of its most significant neighbour; clusters are not split
 at local maxima. Neighbours are those of the graph, in the layer, across the border to the tiles and in depth.
+
+In the CMS HGCAL the readout threshold (0.5 E_MIP) is 6 standard deviations of the noise of 300 um silicon, 50 of tiles:
+nearly every hit seeds, and a shower falls into one large cluster and as many small ones as it has isolated hits.
+`min_cells` leaves those out, as the particle-flow reconstruction of the HGCAL does (CMSSW, RecoHGCal/TICL,
+FilteredLayerClustersProducer: at least 2 or 3 cells).
 """
 
 from __future__ import annotations
@@ -82,6 +87,7 @@ def topological_clusters(
     numbers: CellNumbers,
     noise: Array,
     thresholds: Sequence[float] = THRESHOLDS,
+    min_cells: int = 1,
 ) -> Clusters:
     """Cluster the hits of each shower; only cells that are hit take part.
 
@@ -97,6 +103,8 @@ def topological_clusters(
         Standard deviation of each cell's noise [GeV of deposit], `cell_noise`.
     thresholds
         To seed, to grow and to join as boundary, in units of the noise; must be exceeded.
+    min_cells
+        Clusters of fewer cells are left out.
 
     Raises
     ------
@@ -117,10 +125,12 @@ def topological_clusters(
     sums = kernels.cluster_sums(
         hits.offsets, hits.cell, hits.energy, label, offsets, cells.place, cells.layer, cells.weight
     )  # fmt: skip
-    order = np.lexsort((-sums[:, 0], segment_of(offsets)))
+    shower = segment_of(offsets)
+    order = np.lexsort((-sums[:, 0], shower))
+    order = order[sums[order, kernels.SUMS.index("n_cells")] >= min_cells]
     column = {name: sums[order, number] for number, name in enumerate(kernels.SUMS)}
     return Clusters(
-        offsets=offsets,
+        offsets=offsets_of(np.bincount(shower[order], minlength=len(hits))),
         n_cells=column["n_cells"].astype(np.int32),
         first_layer=column["first_layer"].astype(np.int16),
         last_layer=column["last_layer"].astype(np.int16),

@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
 CHUNK = 2048  # showers at a time; part of the recipe, as each chunk has random numbers of its own
 NOISE_HITS = 1 << 22  # expected at most in a chunk
+# as in CMSSW (RecoHGCal/TICL, FilteredLayerClustersProducer); noise alone, in all cells of an HGCAL endcap, makes 41
+# clusters, 1.4 of them of so many cells
+MIN_CELLS = 3
 
 UNITS = {
     "clustered_energy": "GeV",
     "leading_energy": "GeV",
     "regressed_energy": "GeV",
+    "isolated_share": "",
     "n_clusters": "",
     "leading_cells": "",
     "leading_layers": "",
@@ -46,8 +50,9 @@ class Reconstructed:
         [GeV]
     columns
         float64 [n_showers] by the names of `UNITS`: energy in all clusters and in the leading one; energy by the
-        regressor, if one was given; number of clusters; cells, layers (last - first + 1) and distance from the line
-        of flight of the leading cluster. NaN where there is no cluster, or where the line is not known.
+        regressor, if one was given; share of the energy of all hits that no cluster holds; number of clusters; cells,
+        layers (last - first + 1) and distance from the line of flight of the leading cluster. NaN where there is no
+        hit, no cluster, or where the line is not known.
     """
 
     incident_energy: F32
@@ -64,6 +69,7 @@ def reconstruct(
     digitiser: Digitiser,
     *,
     thresholds: Sequence[float] = THRESHOLDS,
+    min_cells: int = MIN_CELLS,
     regressor: Callable[[Showers], F32] | None = None,
     seed: int = 0,
     progress: Callable[[int], Any] | None = None,
@@ -78,7 +84,7 @@ def reconstruct(
         The cells, their neighbours and calibration.
     digitiser
         Noise and threshold; cells without a deposit take part only with its `noise_hits`.
-    thresholds
+    thresholds, min_cells
         Of `topological_clusters`.
     regressor
         Estimates energies [GeV] from the raw deposits, which is what regressors are trained on.
@@ -99,7 +105,8 @@ def reconstruct(
     for number, start in enumerate(range(0, len(sample), size)):
         showers = sample[start : start + size]
         hits = digitiser(showers, np.random.default_rng([seed, number]))
-        columns = cluster_columns(topological_clusters(hits, graph, numbers, noise, thresholds), showers)
+        clusters = topological_clusters(hits, graph, numbers, noise, thresholds, min_cells)
+        columns = cluster_columns(clusters, showers, calibrated(hits, numbers))
         if regressor is not None:
             columns["regressed_energy"] = _estimated(regressor, showers)
         incident.append(showers.incident_energy)
@@ -110,13 +117,22 @@ def reconstruct(
     return Reconstructed(np.concatenate(incident), {n: np.concatenate([part[n] for part in parts]) for n in names})
 
 
-def cluster_columns(clusters: Clusters, showers: Showers) -> dict[str, F64]:
-    """Return the columns of `Reconstructed` that clusters tell."""
+def calibrated(hits: Showers, numbers: CellNumbers) -> F64:
+    """Return the calibrated energy of all hits of each shower [GeV], float64 [n_showers]."""
+    energy = hits.energy.astype(np.float64) * numbers.weight[hits.cell]
+    total: F64 = np.bincount(hits.shower, energy, minlength=len(hits)).astype(np.float64)
+    return total
+
+
+def cluster_columns(clusters: Clusters, showers: Showers, hit_energy: F64) -> dict[str, F64]:
+    """Return the columns of `Reconstructed` that clusters tell; `hit_energy` is that of all hits [GeV]."""
     energy = clusters.energy.astype(np.float64)
     total: F64 = np.bincount(clusters.shower, energy, minlength=len(clusters)).astype(np.float64)
+    known = np.where(hit_energy > 0, hit_energy, np.nan)
     return {
         "clustered_energy": total,
         "leading_energy": np.nan_to_num(clusters.leading("energy"), nan=0.0),
+        "isolated_share": np.maximum(1 - total / known, 0.0),  # clusters are summed in single precision
         "n_clusters": clusters.n_clusters.astype(np.float64),
         "leading_cells": clusters.leading("n_cells"),
         "leading_layers": clusters.leading("last_layer") - clusters.leading("first_layer") + 1,

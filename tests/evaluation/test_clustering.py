@@ -89,6 +89,23 @@ def test_thresholds_must_be_exceeded():
     assert label_hits(showers_of((range(3), [5.0, 1.0, 0.6])), graph, noise, (4, 0.8, 0.5))[0].tolist() == [0, 0, 0]
 
 
+def test_small_clusters_are_left_out():
+    """Two showers of clusters of 1, 3 and 2 cells; the second without the three."""
+    showers = showers_of(([0, 2, 3, 4, 7, 8], [9.0, 5.0, 5.0, 5.0, 5.0, 5.0]), ([0, 7, 8], [9.0, 5.0, 5.0]))
+    graph, noise = chain(9), np.ones(9)
+    for min_cells, n_clusters, leading in (
+        (1, [3, 2], [15e3, 10e3]),
+        (2, [2, 1], [15e3, 10e3]),
+        (3, [1, 0], [15e3, 0]),
+    ):
+        clusters = topological_clusters(showers, graph, numbers_of(graph.cells), noise, min_cells=min_cells)
+        assert clusters.n_clusters.tolist() == n_clusters
+        assert np.nan_to_num(clusters.leading("energy")) == pytest.approx(leading)
+    digitiser = uniform_digitiser(numbers_of(graph.cells), 2e-3, threshold=0.5)  # 2e-3 x 0.5 MeV = 1 keV
+    found = reconstruct(showers.where(showers.shower == 0), graph, numbers_of(graph.cells), digitiser).columns
+    assert found["isolated_share"] == pytest.approx([19 / 34, np.nan], abs=1e-5, nan_ok=True)
+
+
 def test_groups_that_meet_are_one_cluster_whatever_the_order():
     """Cells 0 and 2 are linked over 3 only."""
     graph = graph_of(4, [(0, 3), (2, 3)])
@@ -279,7 +296,7 @@ def test_noise_in_empty_cells_makes_clusters():
     numbers = numbers_of(graph.cells)
     empty = showers_of(*[([], [])] * 200)
     digitiser = uniform_digitiser(numbers, 0.1, threshold=0.2, noise_hits=True)
-    found = reconstruct(empty, graph, numbers, digitiser, thresholds=(3, 2, 0))
+    found = reconstruct(empty, graph, numbers, digitiser, thresholds=(3, 2, 0), min_cells=1)
     assert found.columns["n_clusters"].mean() == pytest.approx(1000 * 0.00135, abs=4 * np.sqrt(1.35 / 200))
     without = uniform_digitiser(numbers, 0.1, threshold=0.2)
     assert reconstruct(empty, graph, numbers, without).columns["n_clusters"].sum() == 0
