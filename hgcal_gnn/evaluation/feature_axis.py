@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Axis = Literal["direction", "flight", "barycentre", "z"]
 CELLS_PER_BIN = 9.0  # on average; a bin is then wider than the largest cells of the HGCAL
 TINY = 1e-300
+ROUNDING = 1.0001  # a bin this much farther than a cell holds none that is nearer
 HGCAL_PITCH = 1.2091  # cm; cells of the low-density wafers
 ASKED_CELLS = 5000  # enough for a median
 
@@ -183,15 +184,22 @@ def _nearest(
             x, y = px + step * dx, py + step * dy
             column = int(np.floor((x - low[group, 0]) / size[group]))
             line = int(np.floor((y - low[group, 1]) / size[group]))
-            # a bin is wider than a cell: what is nearest lies in one of 3 x 3 bins
-            best = size[group] * size[group]
-            for i in range(max(column - 1, 0), min(column + 2, shape[group, 0])):
-                for j in range(max(line - 1, 0), min(line + 2, shape[group, 1])):
-                    bin_number = first[group] + i * shape[group, 1] + j
-                    for entry in range(start[bin_number], start[bin_number + 1]):
-                        row = order[entry]
-                        distance = (place[row, 0] - x) ** 2 + (place[row, 1] - y) ** 2
-                        if distance < best:
-                            best = distance
-                            found[shower, layer] = row
+            # a bin is wider than a cell: what is nearest lies in one of 3 x 3 bins, mostly in the middle one
+            best, chosen = size[group] * size[group], -1
+            for number in range(9):
+                i, j = column + (number + 1) % 3 - 1, line + (number // 3 + 1) % 3 - 1
+                if i < 0 or i >= shape[group, 0] or j < 0 or j >= shape[group, 1]:
+                    continue
+                corner_x, corner_y = low[group, 0] + i * size[group], low[group, 1] + j * size[group]
+                away_x = max(corner_x - x, x - corner_x - size[group], 0.0)
+                away_y = max(corner_y - y, y - corner_y - size[group], 0.0)
+                if number and away_x * away_x + away_y * away_y > ROUNDING * best:
+                    continue
+                bin_number = first[group] + i * shape[group, 1] + j
+                for entry in range(start[bin_number], start[bin_number + 1]):
+                    distance = (place[order[entry], 0] - x) ** 2 + (place[order[entry], 1] - y) ** 2
+                    if distance < best or (distance == best and entry < chosen):
+                        best, chosen = distance, entry
+            if chosen >= 0:
+                found[shower, layer] = order[chosen]
     return found
