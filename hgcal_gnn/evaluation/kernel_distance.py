@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import njit
 
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.evaluation.distance import Distance
@@ -52,7 +53,7 @@ def witness(x: F64, y: F64, degree: int = DEGREE) -> tuple[F64, F64]:
     of_y : float64 [m]
     """
     own_x, own_y = (_kernel(np.einsum("ij,ij->i", part, part), part.shape[1], degree) for part in (x, y))
-    with_x, with_y = (_kernel_sums(part, part, degree)[0] for part in (x, y))
+    with_x, with_y = (_own_sums(part, degree) for part in (x, y))
     across, back = _kernel_sums(x, y, degree)
     n, m = len(x), len(y)
     return (with_x - own_x) / (n - 1) - across / m, back / n - (with_y - own_y) / (m - 1)
@@ -156,16 +157,37 @@ def _batch(samples: TwoSamples, scale: F64, size: int, rng: np.random.Generator)
 
 def _kernel_sums(x: F64, y: F64, degree: int) -> tuple[F64, F64]:
     """Sum the kernel over all y for each x, and over all x for each y; a block of rows at a time."""
-    of_x, of_y = np.empty(len(x)), np.zeros(len(y))
+    of_x, of_y = np.zeros(len(x)), np.zeros(len(y))
     for start in range(0, len(x), BLOCK):
-        block = _kernel(x[start : start + BLOCK] @ y.T, x.shape[1], degree)
-        of_x[start : start + BLOCK] = block.sum(axis=1)
-        of_y += block.sum(axis=0)
+        block = slice(start, start + BLOCK)
+        _add_kernel(x[block] @ y.T, x.shape[1], degree, of_x[block], of_y)
     return of_x, of_y
 
 
+def _own_sums(x: F64, degree: int) -> F64:
+    """Sum the kernel over all x for each x; blocks on one side of the diagonal stand for those on the other."""
+    sums, unused = np.zeros(len(x)), np.zeros(len(x))
+    for start in range(0, len(x), BLOCK):
+        block, rest = slice(start, start + BLOCK), slice(start + BLOCK, None)
+        _add_kernel(x[block] @ x[block].T, x.shape[1], degree, sums[block], unused[block])
+        _add_kernel(x[block] @ x[rest].T, x.shape[1], degree, sums[block], sums[rest])
+    return sums
+
+
+@njit(cache=True, fastmath={"reassoc"})
+def _add_kernel(product: F64, n_features: int, degree: int, of_rows: F64, of_columns: F64) -> None:
+    """Add the kernel of a matrix of products to the sums over its rows and over its columns."""
+    for row in range(product.shape[0]):
+        total = 0.0
+        for column in range(product.shape[1]):
+            value = product[row, column] / n_features + 1.0
+            square = value * value
+            power = square * square if degree == DEGREE else value**degree  # a general power is far slower
+            total += power
+            of_columns[column] += power
+        of_rows[row] += total
+
+
 def _kernel(product: F64, n_features: int, degree: int) -> F64:
-    product /= n_features
-    product += 1.0
-    power: F64 = (product * product) ** 2 if degree == DEGREE else product**degree  # a general power is far slower
+    power: F64 = (product / n_features + 1.0) ** degree
     return power
