@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import psutil
 
 from hgcal_gnn import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PACKAGES = ("numpy", "numba", "scipy", "scikit-learn", "pyarrow", "safetensors", "torch", "pytorch-lightning")
 
@@ -50,6 +53,16 @@ def hardware(device: str, threads: int | None = None) -> str:
     if threads is None:
         threads = torch.get_num_threads() if (torch := _torch()) else usable_cores()
     return f"{threads} thread{'s' * (threads > 1)} on {processor()}"
+
+
+def waiting_for(device: str) -> Callable[[], Any]:
+    """Return a function that returns when a device has finished what it was given; at once for a processor."""
+    accelerator = next((kind for kind in ("cuda", "mps") if device.startswith(kind)), None)
+    torch = _torch()
+    if accelerator is None or torch is None:
+        return lambda: None
+    wait: Callable[[], Any] = getattr(torch, accelerator).synchronize
+    return wait
 
 
 def usable_cores() -> int:

@@ -25,7 +25,7 @@ class PublishedTiming:
     device
         "CPU" or "GPU".
     batch_size
-        None where there is none, as for Geant4.
+        None where there is none, as for Geant4, or none is given.
     ms, error
         Per shower [ms]; error None where none is given.
     hardware, detector, source
@@ -82,6 +82,47 @@ _CHALLENGE: dict[int, dict[tuple[str, str], tuple[float, float, float]]] = {
 }
 
 
+PION_SOURCE = "Hadrons, Better, Faster, Stronger, arXiv:2112.09709 (not compared with the text)"
+_PION: dict[tuple[str, str], tuple[float, float]] = {
+    # (model, device): ms and error, best batch size
+    ("Geant4", "CPU"): (2684, 125),
+    ("WGAN", "CPU"): (47.923, 0.089),
+    ("BIB-AE", "CPU"): (350.824, 0.574),
+    ("WGAN", "GPU"): (0.264, 0.002),
+    ("BIB-AE", "GPU"): (2.051, 0.005),
+}
+
+CALOGAN_SOURCE = "CaloGAN, arXiv:1712.10321 (not compared with the text); positrons, photons and pions not told apart"
+_CALOGAN: dict[tuple[str, str], tuple[tuple[int | None, float], ...]] = {
+    ("Geant4", "CPU"): ((None, 1772),),
+    ("CaloGAN", "CPU"): ((1, 13.1), (1024, 2.03)),
+    ("CaloGAN", "GPU"): ((1, 14.5), (1024, 0.012)),
+}
+
+GAN_SOURCE = "CaloShowerGAN, arXiv:2309.06515: 0.54 s for 121,000 photons, 1.2 s for 120,230 pions"
+_GAN = {PHOTON: 540 / 121_000, PION: 1200 / 120_230}
+
+HGCAL_SOURCE = "CMSHGCaloChallenge repository, combined_timing_profiles.json, medians without post-processing"
+_HGCAL: dict[int, dict[str, dict[int, float]]] = {
+    # ms by batch size, 50 GeV; of HGCaloDiffusion the sizes that were really used
+    PHOTON: {
+        "AllShowers": {1: 83.5, 10: 9.6, 100: 2.5, 1000: 1.6},
+        "CaloDiT-2": {1: 565.2, 10: 338.1, 100: 304.7, 1000: 301.5},
+        "GraphCNF": {1: 328.4, 10: 110.1, 100: 96.3, 1000: 106.2},
+        "HGCaloDiffusion": {50: 248.4},
+        "HGCaloDream": {1: 1386, 10: 789.8, 100: 723.4, 1000: 714.5},
+        "HGCaloTrilogy": {1: 61.9, 10: 27.0, 100: 23.6},
+    },
+    PION: {
+        "AllShowers": {1: 88.7, 10: 9.4, 100: 3.0, 1000: 2.4},
+        "GraphCNF": {1: 433.8, 10: 212.2, 100: 202.7, 1000: 223.9},
+        "HGCaloDiffusion": {5: 1366, 10: 944.9},
+        "HGCaloDream": {1: 979.0, 10: 538.0, 100: 487.9, 1000: 479.2},
+        "HGCaloTrilogy": {1: 67.2, 10: 33.4, 100: 52.5},
+    },
+}
+
+
 def _ild(name: str, device: str, energy: str, size: int | None, ms: float, error: float | None) -> PublishedTiming:
     detector = "ILD Si-W ECAL, 30 x 30 x 30 cells"
     return PublishedTiming(
@@ -106,6 +147,38 @@ TIMINGS: tuple[PublishedTiming, ...] = (
         for pdg_id, models in _CHALLENGE.items()
         for (name, device), times in models.items()
         for size, ms in zip(CHALLENGE_SIZES, times, strict=True)
+    ),
+    *(
+        PublishedTiming(
+            "CaloShowerGAN", pdg_id, CHALLENGE_ENERGY, "CPU", None, ms, None, "Core i9-9900K",
+            "ATLAS barrel, CaloChallenge data set 1 (voxels)", GAN_SOURCE,
+        )
+        for pdg_id, ms in _GAN.items()
+    ),
+    *(
+        PublishedTiming(
+            name, pdg_id, "1-100 GeV", device, size, ms, None, "processors as told there",
+            "three layers of liquid argon, 504 cells", CALOGAN_SOURCE,
+        )
+        for pdg_id in (PHOTON, PION)
+        for (name, device), rows in _CALOGAN.items()
+        for size, ms in rows
+    ),
+    *(
+        PublishedTiming(
+            name, PION, FLAT, device, None, ms, error, "processors as told there",
+            "ILD AHCAL, 48 x 25 x 25 cells", PION_SOURCE,
+        )
+        for (name, device), (ms, error) in _PION.items()
+    ),
+    *(
+        PublishedTiming(
+            name, pdg_id, "50 GeV", "GPU", size, ms, None, "accelerator not stated there",
+            "CMS HGCAL", HGCAL_SOURCE,
+        )
+        for pdg_id, models in _HGCAL.items()
+        for name, times in models.items()
+        for size, ms in times.items()
     ),
 )  # fmt: skip
 

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from hgcal_gnn.errors import InputError, UsageError
-from hgcal_gnn.hardware import hardware, usable_cores
+from hgcal_gnn.hardware import hardware, usable_cores, waiting_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Sequence, Sized
 
     from hgcal_gnn.arrays import F64
     from hgcal_gnn.evaluation.published_timing import PublishedTiming
     from hgcal_gnn.showers.showers import Showers
 
 BATCH_SIZES = (1, 10, 100, 1000)
+GENERATION, READY = "generation", "generation + post-processing"
 Result = TypeVar("Result")
+Made_co = TypeVar("Made_co", bound="Sized", covariant=True)
 FEWEST = 3  # calls, even when there is no time left
 
 
@@ -49,11 +51,11 @@ class TimingPlan:
             raise UsageError(msg)
 
 
-class Generate(Protocol):
+class Generate(Protocol[Made_co]):
     """Makes showers: every generator and simulation is timed through this."""
 
-    def __call__(self, n: int, seed: int, /) -> Showers:
-        """Return `n` showers, ready in the memory of the host, different ones for each seed."""
+    def __call__(self, n: int, seed: int, /) -> Made_co:
+        """Return `n` showers, different ones for each seed: `Showers`, or whatever post-processing makes them of."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Timing:
     name
         What was timed.
     stage
-        "generation", "post-processing", "writing" or "inference".
+        "generation", "post-processing", "generation + post-processing" (both of each call), "writing" or "inference".
     batch_size
         Showers per call.
     calls
@@ -75,7 +77,7 @@ class Timing:
     mean, mean_error
         Mean over the calls and its standard error [ms per shower]; what a speed-up is formed with.
     warm_up_calls, warm_up_seconds
-        Calls before, not counted, and how long they took in all stages.
+        Calls before, not counted, and how long they took, all stages together.
     device, threads, hardware
     """
 
@@ -121,11 +123,11 @@ class SpeedUp:
 
 
 def time_generation(
-    generate: Generate,
+    generate: Generate[Made_co],
     batch_sizes: Sequence[int] = BATCH_SIZES,
     *,
     name: str = "generator",
-    post_process: Callable[[Showers], Showers] | None = None,
+    post_process: Callable[[Made_co], Showers] | None = None,
     write: Callable[[Showers], Any] | None = None,
     plan: TimingPlan | None = None,
     seed: int = 0,
@@ -137,23 +139,24 @@ def time_generation(
     Parameters
     ----------
     generate
-        Called as ``generate(n, seed)``. On an accelerator it must have waited for its results, which handing over
-        arrays of the host implies.
+        Called as ``generate(n, seed)``; returns something of length n: showers, or images with `post_process`.
     batch_sizes
         Showers per call.
     post_process, write
-        Further stages, timed apart: from showers to showers, and whatever stores them.
+        Further stages, timed apart: what makes showers of what was generated, and whatever stores them.
     plan
         How often; default: `TimingPlan`.
     seed
         Of the first call; every call has another one.
     device, threads
-        What the generator uses, to be stated; default: as many threads as this process may use cores.
+        What the generator uses, to be stated; default: as many threads as this process may use cores. Each stage ends
+        when the device has finished.
 
     Returns
     -------
     list of Timing
-        Stage by stage for each batch size.
+        Stage by stage for each batch size: "generation", with `post_process` also "post-processing" and both
+        together, with `write` also "writing".
 
     Raises
     ------
@@ -162,17 +165,20 @@ def time_generation(
     InputError
         If `generate` returns another number of showers than it was asked for.
     """
+    wait = waiting_for(device)
 
     def once(n: int, number: int) -> dict[str, float]:
-        made, seconds = _clocked(generate, n, seed + number)
-        spent = {"generation": seconds}
+        made, seconds = _clocked(wait, generate, n, seed + number)
+        spent = {GENERATION: seconds}
         if len(made) != n:
             msg = f"{name}: {n} showers were asked for, {len(made)} made; times per shower would be wrong"
             raise InputError(msg)
+        ready: Any = made
         if post_process is not None:
-            made, spent["post-processing"] = _clocked(post_process, made)
+            ready, seconds = _clocked(wait, post_process, made)
+            spent |= {"post-processing": seconds, READY: spent[GENERATION] + seconds}
         if write is not None:
-            _, spent["writing"] = _clocked(write, made)
+            _, spent["writing"] = _clocked(wait, write, ready)
         return spent
 
     return _timed(once, name, batch_sizes, plan or TimingPlan(), device, threads)
@@ -201,9 +207,11 @@ def time_inference(
         msg = f"batches of {max(batch_sizes)} showers cannot be timed with a sample of {len(sample)}"
         raise UsageError(msg)
 
+    wait = waiting_for(device)
+
     def once(n: int, number: int) -> dict[str, float]:
         start = n * number % (len(sample) - n + 1)
-        return {"inference": _clocked(predict, sample[start : start + n])[1]}
+        return {"inference": _clocked(wait, predict, sample[start : start + n])[1]}
 
     return _timed(once, name, batch_sizes, plan or TimingPlan(), device, threads)
 
@@ -240,7 +248,10 @@ def _timed(
     conditions: dict[str, Any] = {"device": device, "threads": threads, "hardware": hardware(device, threads)}
     timings = []
     for size in batch_sizes:
-        warming = sum(sum(once(size, number).values()) for number in range(plan.warm_up))
+        begun = time.perf_counter()
+        for number in range(plan.warm_up):
+            once(size, number)
+        warming = time.perf_counter() - begun
         wanted = max(plan.calls, math.ceil(plan.showers / size))
         found: list[dict[str, float]] = []
         started = time.perf_counter()
@@ -254,10 +265,11 @@ def _timed(
     return timings
 
 
-def _clocked(run: Callable[..., Result], *arguments: Any) -> tuple[Result, float]:
-    """Return what a function returns, and the seconds it took."""
+def _clocked(wait: Callable[[], Any], run: Callable[..., Result], *arguments: Any) -> tuple[Result, float]:
+    """Return what a function returns, and the seconds until the device had finished."""
     started = time.perf_counter()
     result = run(*arguments)
+    wait()
     return result, time.perf_counter() - started
 
 

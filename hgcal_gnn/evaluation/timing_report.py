@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hgcal_gnn.evaluation.published_timing import published_timings
 from hgcal_gnn.evaluation.resolution import known
 from hgcal_gnn.evaluation.text import UNKNOWN, markdown_table, with_error
-from hgcal_gnn.evaluation.timing import speed_up
+from hgcal_gnn.evaluation.timing import GENERATION, READY, speed_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.evaluation.timing import Timing
 
 FORMAT = 1
+COMPARED = (GENERATION, READY)  # stages that a simulation has, too
 
 
 def timing_json(
@@ -60,13 +61,13 @@ def _row(timing: Timing) -> list[str]:
 
 
 def _with_speed_up(timing: Timing, reference: PublishedTiming | None) -> dict[str, Any]:
-    found = speed_up(timing, reference) if reference is not None and timing.stage == "generation" else None
+    found = speed_up(timing, reference) if reference is not None and timing.stage in COMPARED else None
     numbers = timing.to_json() | {"mean_error": known(timing.mean_error)}
     return numbers | {"speed_up": found and found.value, "speed_up_error": found and known(found.error)}
 
 
 def _speed_up_text(timing: Timing, reference: PublishedTiming) -> str:
-    if timing.stage != "generation":
+    if timing.stage not in COMPARED:
         return UNKNOWN
     found = speed_up(timing, reference)
     return with_error(found.value, found.error)

@@ -10,8 +10,9 @@ import pytest
 from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.evaluation import timing
 from hgcal_gnn.evaluation.published_timing import TIMINGS, PublishedTiming, published_timings
-from hgcal_gnn.evaluation.timing import TimingPlan, speed_up, time_generation, time_inference
+from hgcal_gnn.evaluation.timing import READY, TimingPlan, speed_up, time_generation, time_inference
 from hgcal_gnn.evaluation.timing_report import timing_json, timing_markdown
+from hgcal_gnn.hardware import waiting_for
 from tests.evaluation.by_hand import CELLS, DEPOSITS, showers_of
 
 GEANT4 = TIMINGS[1]
@@ -51,8 +52,8 @@ def test_stages_apart_and_warm_up_left_out(clock):
         generate, [2, 4], name="model", post_process=post_process, write=write, plan=plan, seed=10, threads=3
     )  # fmt: skip
     assert [(one.stage, one.batch_size, one.calls) for one in found] == [
-        ("generation", 2, 6), ("post-processing", 2, 6), ("writing", 2, 6),
-        ("generation", 4, 5), ("post-processing", 4, 5), ("writing", 4, 5),
+        ("generation", 2, 6), ("post-processing", 2, 6), (READY, 2, 6), ("writing", 2, 6),
+        ("generation", 4, 5), ("post-processing", 4, 5), (READY, 4, 5), ("writing", 4, 5),
     ]  # fmt: skip
     first = found[0]
     assert (first.median, first.mean) == pytest.approx((3.5, 3.5))
@@ -61,12 +62,26 @@ def test_stages_apart_and_warm_up_left_out(clock):
     assert first.warm_up_calls == 2
     assert first.warm_up_seconds == pytest.approx(2 * (1 + 0.01 + 0.1))
     assert first.showers_per_second == pytest.approx(1e3 / 3.5)
-    assert (found[1].median, found[2].median, found[5].median) == pytest.approx((5, 50, 25))
+    assert (found[1].median, found[3].median, found[7].median) == pytest.approx((5, 50, 25))
+    assert found[2].median == pytest.approx(3.5 + 5)
     assert (first.threads, first.device) == (3, "cpu")
     assert first.hardware.startswith("3 threads on ")
     assert calls[:3] == [(2, 10), (2, 11), (2, 12)]
     assert len(set(calls)) == len(calls)
     assert set(written) == {1, 2}
+
+
+def test_images_become_showers_and_the_device_is_waited_for(clock, monkeypatch):
+    """A device that hands back images at once and takes 1 s for them: the second belongs to the generation."""
+    monkeypatch.setattr(timing, "waiting_for", lambda device: lambda: clock.append(1.0 if device == "mps" else 0.0))
+    found = time_generation(
+        lambda n, _: np.zeros((n, 3)), [4], post_process=lambda images: made(len(images)), device="mps",
+        plan=TimingPlan(calls=1, showers=1, warm_up=0),
+    )  # fmt: skip
+    assert [(one.stage, one.median) for one in found] == [
+        ("generation", 250), ("post-processing", 250), (READY, 500)
+    ]  # fmt: skip
+    assert waiting_for("cpu")() is None
 
 
 def test_a_slow_generator_is_called_three_times(clock):
@@ -126,7 +141,7 @@ def test_speed_up_over_a_stated_time(clock):
 
 def test_published_speed_ups():
     """Table 1 of arXiv:2005.05334 gives 65-72 times (CPU) and 752-1256 (GPU) for the WGAN, 1279-2874 for the BIB-AE."""
-    flat = [row for row in TIMINGS if row.energy == GEANT4.energy]
+    flat = [row for row in TIMINGS if (row.energy, row.source) == (GEANT4.energy, GEANT4.source)]
     ratios = {}
     for row in flat:
         ratios.setdefault((row.name, row.device), []).append(GEANT4.ms / row.ms)
@@ -136,6 +151,33 @@ def test_published_speed_ups():
     assert {row.name for row in published_timings(11)} >= {"Geant4", "WGAN", "BIB-AE"}
     assert {row.device for row in published_timings(-211)} == {"CPU", "GPU"}
     assert published_timings(13) == ()
+
+
+def test_published_speed_ups_of_pions():
+    """56 and 8 times (CPU), 10167 and 1309 (GPU) for WGAN and BIB-AE in arXiv:2112.09709."""
+    ms = {(row.name, row.device): row.ms for row in published_timings(211) if "2112.09709" in row.source}
+    ratios = [
+        ms["Geant4", "CPU"] / ms[key]
+        for key in (("WGAN", "CPU"), ("BIB-AE", "CPU"), ("WGAN", "GPU"), ("BIB-AE", "GPU"))
+    ]
+    assert ratios == pytest.approx([56, 8, 10167, 1309], rel=0.05)
+    assert all(row.source.strip() and row.hardware and row.ms > 0 for row in TIMINGS)
+
+
+def test_speed_up_with_post_processing(clock):
+    def post_process(showers):
+        clock.append(3e-3)
+        return showers
+
+    def generate(n, _):
+        clock.append(1e-3)
+        return made(n)
+
+    ours = time_generation(generate, [1], post_process=post_process, threads=1)
+    found = timing_json(ours, "x", 22, GEANT4)["timings"]
+    assert [(row["stage"], row["speed_up"]) for row in found] == [
+        ("generation", pytest.approx(4082)), ("post-processing", None), (READY, pytest.approx(4082 / 4))
+    ]  # fmt: skip
 
 
 def test_the_report(clock):
