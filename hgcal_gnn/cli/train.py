@@ -1,18 +1,18 @@
-"""train: a regressor from the settings in a file."""
+"""train: a regressor or a generator from the settings in a file."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hgcal_gnn.errors import UsageError
 
 if TYPE_CHECKING:
-    from hgcal_gnn.config.run import RunConfig
+    from hgcal_gnn.config.any_run import AnyRunConfig
     from hgcal_gnn.training.run_folder import RunFolder
 
 CONFIG_FILES = (".yaml", ".yml")
@@ -36,14 +36,13 @@ def train(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps; short for --set train.device=...")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads. Default: all processors.")] = None,
 ) -> None:
-    """Train and test an energy regressor. After Ctrl-C or a crash, the same command with --resume goes on."""
+    """Train and test a regressor or a generator. After Ctrl-C or a crash, the same command with --resume goes on."""
     if resume and overwrite:
         msg = "give --resume or --overwrite, not both"
         raise UsageError(msg)
     from hgcal_gnn.cli.compiling import compile_note
     from hgcal_gnn.cli.threads import use_threads
     from hgcal_gnn.training.machine import is_first_process
-    from hgcal_gnn.training.run import run_training
 
     if not is_first_process():
         logging.getLogger("hgcal_gnn").setLevel(logging.WARNING)  # the first one tells it for all
@@ -51,7 +50,7 @@ def train(
     settings, folder = _read(config, [*(changes or []), *([f"train.device={device}"] if device else [])], output)
     try:
         with compile_note():
-            run = run_training(settings, folder, resume=resume, overwrite=overwrite)
+            run = _run(settings, folder, resume=resume, overwrite=overwrite)
     except KeyboardInterrupt:
         _tell_interrupted(folder)
         raise typer.Exit(130) from None
@@ -59,21 +58,33 @@ def train(
         _tell(run)
 
 
-def _read(config: Path, changes: list[str], output: Path | None) -> tuple[RunConfig, Path]:
-    """Return the settings and the run folder."""
-    from hgcal_gnn.config.read import read_config
+def _run(settings: AnyRunConfig, folder: Path, *, resume: bool, overwrite: bool) -> RunFolder:
+    """Train what the settings are for."""
     from hgcal_gnn.config.run import RunConfig
+
+    if isinstance(settings, RunConfig):
+        from hgcal_gnn.training.run import run_training
+
+        return run_training(settings, folder, resume=resume, overwrite=overwrite)
+    from hgcal_gnn.training.generation.run import run_generation
+
+    return run_generation(settings, folder, resume=resume, overwrite=overwrite)
+
+
+def _read(config: Path, changes: list[str], output: Path | None) -> tuple[AnyRunConfig, Path]:
+    """Return the settings and the run folder."""
+    from hgcal_gnn.config.any_run import read_run
 
     if config.is_dir():
         from hgcal_gnn.training.run_folder import RunFolder
 
         folder = RunFolder(config)
-        folder.read_config()
-        return read_config(RunConfig, folder.config, changes), output or config
+        folder.read_any_config()
+        return read_run(folder.config, changes), output or config
     if config.suffix not in CONFIG_FILES:
         msg = f"{config}: settings are a file that ends in .yaml, or the folder of a run"
         raise UsageError(msg)
-    settings = read_config(RunConfig, config, changes)
+    settings = read_run(config, changes)
     return settings, output or Path("runs") / f"{config.stem}-{settings.seed}"
 
 
@@ -93,6 +104,10 @@ def _tell(run: RunFolder) -> None:
     import json
 
     metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
+    if metrics.get("task") == "generation":
+        _tell_generator(metrics)
+        print(f"run folder: {run.path}")
+        return
     rate = f", {metrics['showers_per_second']:.0f} showers/s" if metrics["showers_per_second"] else ""
     print(f"{metrics['kind']}: {metrics['n_parameters']} parameters, {metrics['epochs']} epochs in "
           f"{metrics['seconds']:.0f} s{rate} ({metrics['hardware']})")  # fmt: skip
@@ -101,6 +116,15 @@ def _tell(run: RunFolder) -> None:
         shown = [_percent(found[name], found[f"{name}_error"]) for name in ("bias", "resolution")]
         print(f"{found['low']:>7.4g} - {found['high']:<6.4g} {found['showers']:>8} {shown[0]:>16} {shown[1]:>16}")
     print(f"run folder: {run.path}")
+
+
+def _tell_generator(metrics: dict[str, Any]) -> None:
+    """Print how a generator came out."""
+    test = metrics["test"]
+    print(f"{metrics['kind']}: {metrics['n_parameters']} parameters, trained for {metrics['seconds']:.0f} s "
+          f"({metrics['hardware']}), {metrics['ms_per_shower']:.3g} ms/shower")  # fmt: skip
+    print(f"generated / reference: response {test['response']:.4f}, its width {test['response_width']:.3f}, "
+          f"hits {test['occupancy']:.3f}; mean separation power over the floor {test['separation']:.4f}")  # fmt: skip
 
 
 def _percent(value: float | None, error: float | None) -> str:

@@ -45,10 +45,23 @@ def read_config(settings: type[Config], path: Path, overrides: Iterable[str] = (
     UsageError
         With everything that is wrong: key, value, and what is allowed.
     """
+    return check_config(settings, read_content(path, overrides), str(path))
+
+
+def read_content(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """Read the plain values of a YAML file and change what `overrides` say.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is no YAML.
+    UsageError
+        If an override is none.
+    """
     content = _parsed(path)
     for override in overrides:
         _set(content, override)
-    return check_config(settings, content, str(path))
+    return content
 
 
 def check_config(settings: type[Config], content: Mapping[str, Any], source: str) -> Config:

@@ -8,13 +8,17 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hgcal_gnn.config.read import read_config, write_config
+from hgcal_gnn.config.any_run import read_run
+from hgcal_gnn.config.generation import GenerationConfig
+from hgcal_gnn.config.read import write_config
 from hgcal_gnn.config.run import RunConfig
 from hgcal_gnn.errors import InputError, OutputError, UsageError
 from hgcal_gnn.files import atomic_path
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hgcal_gnn.config.any_run import AnyRunConfig
 
 CHANGEABLE = {"epochs", "patience", "device", "devices", "nodes"}  # settings of train a resumed run may change
 PLOTS = ("training.png", "resolution.png", "linearity.png", "responses.png")
@@ -82,6 +86,11 @@ class RunFolder:
         return self.path / "test_predictions.parquet"
 
     @property
+    def pictures(self) -> Path:
+        """Folder of the pictures of samples a generator made while it was trained."""
+        return self.path / "samples"
+
+    @property
     def metrics(self) -> Path:
         """Numbers of a finished run; written last."""
         return self.path / "metrics.json"
@@ -95,8 +104,8 @@ class RunFolder:
         """Whether the run came to its end."""
         return self.metrics.exists()
 
-    def read_config(self) -> RunConfig:
-        """Read the settings of a run.
+    def read_any_config(self) -> AnyRunConfig:
+        """Read the settings of a run, whatever it trains.
 
         Raises
         ------
@@ -106,14 +115,42 @@ class RunFolder:
         if not self.config.is_file():
             msg = f"{self.path}: is no folder of a run (it has no config.yaml)"
             raise InputError(msg)
-        return read_config(RunConfig, self.config)
+        return read_run(self.config)
+
+    def read_config(self) -> RunConfig:
+        """Read the settings of a regression.
+
+        Raises
+        ------
+        InputError
+            If the folder is none of a run, or its run trains a generator.
+        """
+        config = self.read_any_config()
+        if not isinstance(config, RunConfig):
+            msg = f"{self.path}: trains a generator, a regressor is needed here; use it with: hgcal-gnn generate"
+            raise InputError(msg)
+        return config
+
+    def read_generation_config(self) -> GenerationConfig:
+        """Read the settings of the training of a generator.
+
+        Raises
+        ------
+        InputError
+            If the folder is none of a run, or its run trains a regressor.
+        """
+        config = self.read_any_config()
+        if not isinstance(config, GenerationConfig):
+            msg = f"{self.path}: trains a regressor, a generator is needed here; use it with: hgcal-gnn predict"
+            raise InputError(msg)
+        return config
 
     def write_json(self, path: Path, content: dict[str, Any]) -> None:
         """Write numbers for machines."""
         with atomic_path(path, overwrite=True) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
-    def check(self, config: RunConfig, *, resume: bool, overwrite: bool) -> None:
+    def check(self, config: AnyRunConfig, *, resume: bool, overwrite: bool) -> None:
         """Refuse a folder that cannot take the run, before any work.
 
         Raises
@@ -135,7 +172,7 @@ class RunFolder:
             msg = f"{self.path}: holds {state}; go on with --resume, replace it with --overwrite, or choose another -o"
             raise OutputError(msg)
 
-    def prepare(self, config: RunConfig, *, resume: bool) -> None:
+    def prepare(self, config: AnyRunConfig, *, resume: bool) -> None:
         """Make the folder and write the settings; unless resumed, remove what an earlier run wrote.
 
         Raises
@@ -169,9 +206,9 @@ class RunFolder:
             not self.path.is_dir() or any(not found.name.startswith(".") for found in self.path.iterdir())
         )
 
-    def _check_same(self, config: RunConfig) -> None:
+    def _check_same(self, config: AnyRunConfig) -> None:
         """Refuse settings that would make another run of it."""
-        before, now = (_flat(one.model_dump(mode="json")) for one in (self.read_config(), config))
+        before, now = (_flat(one.model_dump(mode="json")) for one in (self.read_any_config(), config))
         allowed = {f"train.{name}" for name in CHANGEABLE}
         names = [name for name in {**before, **now} if before.get(name) != now.get(name) and name not in allowed]
         if names:
@@ -181,7 +218,7 @@ class RunFolder:
 
     def _clear(self) -> None:
         """Remove what a run writes, and nothing else."""
-        for path in (self.checkpoints, self.path / "tensorboard"):
+        for path in (self.checkpoints, self.pictures, self.path / "tensorboard"):
             if path.is_dir():
                 shutil.rmtree(path)
         files = (self.config, self.versions, self.log, self.nan_batch, self.weights, self.cells, self.predictions)

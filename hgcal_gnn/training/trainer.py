@@ -33,6 +33,7 @@ from hgcal_gnn.training.loaders import EpochLoader, batches_ahead
 from hgcal_gnn.training.schedule import LearningRate
 
 if TYPE_CHECKING:
+    from hgcal_gnn.config.generation import GenerationTrainConfig
     from hgcal_gnn.config.run import RunConfig
     from hgcal_gnn.config.train import TrainConfig
     from hgcal_gnn.training.data import RunData, Sample
@@ -133,7 +134,7 @@ def _module(regressor: Regressor, config: RunConfig) -> RegressionModule:
 
 def _trainer(config: RunConfig, folder: RunFolder, keeper: Keeper, *, n_batches: int) -> lightning.Trainer:
     train = config.train
-    _check_device(train)
+    check_device(train)
     n_processes = train.devices * train.nodes
     rate = LearningRate(
         train.learning_rate,
@@ -161,7 +162,7 @@ def _trainer(config: RunConfig, folder: RunFolder, keeper: Keeper, *, n_batches:
     )
 
 
-def _check_device(train: TrainConfig) -> None:
+def check_device(train: TrainConfig | GenerationTrainConfig) -> None:
     """Refuse devices this machine lacks, and what they cannot do."""
     there = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there[train.device]:

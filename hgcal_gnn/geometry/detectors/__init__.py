@@ -76,6 +76,7 @@ _BUILT_IN = {
     "calochallenge-3": _cylinder("calochallenge-3", "CaloChallenge data set 3: 45 x 50 x 18 voxels, Si-W"),
 }
 DETECTORS = MappingProxyType({name: detector.description for name, detector in _BUILT_IN.items()})
+VOXEL_DETECTORS = tuple(name for name, detector in _BUILT_IN.items() if detector.voxels)  # `voxel_map` knows them
 
 
 def make_detector(
@@ -113,7 +114,7 @@ def voxel_map(name: str) -> VoxelMap:
     """
     voxels = _find(name).voxels
     if voxels is None:
-        regular = ", ".join(name for name, detector in _BUILT_IN.items() if detector.voxels)
+        regular = ", ".join(VOXEL_DETECTORS)
         msg = f"the cells of {name} form no array of voxels; those of these detectors do: {regular}"
         raise UsageError(msg)
     return voxels()

@@ -1,0 +1,1 @@
+"""Fast simulation: models that generate showers."""

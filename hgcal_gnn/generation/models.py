@@ -1,0 +1,33 @@
+"""All generators by their kind; a new one is added to `ALL`."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from hgcal_gnn.generation.voxel.calo_shower_gan import CaloShowerGAN
+
+if TYPE_CHECKING:
+    from hgcal_gnn.generation.voxel.base import VoxelModel, VoxelModelConfig
+
+ALL: tuple[type[VoxelModel], ...] = (CaloShowerGAN,)
+
+MODELS = MappingProxyType({model.config_class.model_fields["kind"].default: model for model in ALL})
+
+
+def kind_of(config: VoxelModelConfig) -> str:
+    """Return the kind of model that settings are for."""
+    return str(type(config).model_fields["kind"].default)
+
+
+if TYPE_CHECKING:
+    AnyGeneratorConfig = VoxelModelConfig
+else:
+    _configs = tuple(model.config_class for model in ALL)
+    AnyGeneratorConfig = Annotated[reduce(or_, _configs), Field(discriminator="kind")] if len(ALL) > 1 else _configs[0]
+
+__all__ = ["ALL", "MODELS", "AnyGeneratorConfig", "kind_of"]

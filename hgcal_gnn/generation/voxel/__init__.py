@@ -1,0 +1,1 @@
+"""Generators of voxel images, one model per file."""

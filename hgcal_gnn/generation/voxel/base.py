@@ -1,0 +1,131 @@
+"""What all voxel models share: settings, sizes, and what a training and a sampler ask of them."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
+from torch import Tensor, nn
+
+from hgcal_gnn.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hgcal_gnn.generation.condition import Condition
+    from hgcal_gnn.generation.image_batch import ImageBatch
+    from hgcal_gnn.generation.players import Stage
+
+
+class VoxelModelConfig(BaseModel):
+    """Settings of a voxel model; each model adds its own and fixes `kind`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    threshold: NonNegativeFloat = Field(0.0, description="voxels of at most this energy are empty [GeV]")
+
+
+@dataclass(frozen=True)
+class ImageSizes:
+    """What the data decide about a model.
+
+    Attributes
+    ----------
+    shapes
+        Of the sections of the grid.
+    pdg_ids
+        Kinds of particles, ascending.
+    energy
+        Lowest and highest energy of the training sample [GeV].
+    """
+
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    pdg_ids: Sequence[int] = (22,)
+    energy: tuple[float, float] = (1.0, 100.0)
+
+    @property
+    def n_voxels(self) -> int:
+        """Numbers in an image."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+
+class VoxelModel(nn.Module):
+    """A generator with everything that is needed to train it.
+
+    Subclasses are constructed with their config and `ImageSizes`. Images are energies [GeV], [n, n_voxels]; what a
+    model does to them inside (scales, logarithms) is its own affair, with scales as buffers that `fit` sets.
+
+    Attributes
+    ----------
+    generating
+        The part that `generate` uses: it is averaged, counted and saved; all the rest serves the training only.
+    """
+
+    config_class: ClassVar[type[VoxelModelConfig]]
+    generating: nn.Module
+
+    def __init__(self, config: VoxelModelConfig, sizes: ImageSizes) -> None:
+        super().__init__()
+        self.config = config
+        self.sizes = sizes
+        self.check(sizes.shapes)
+
+    @classmethod
+    def check(cls, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Refuse grids that the model is not made for (default: none).
+
+        Raises
+        ------
+        UsageError
+        """
+
+    def fit(self, sample: ImageBatch) -> None:
+        """Take scales from a part of the training sample, before the training."""
+
+    @abstractmethod
+    def stages(self, iterations: int) -> Sequence[Stage]:
+        """Return the stages of a training whose main one takes so many iterations."""
+
+    @abstractmethod
+    def generate(self, condition: Condition, random: torch.Generator | None = None) -> Tensor:
+        """Generate images [GeV], [n, n_voxels], at least 0; `random` makes the noise."""
+
+    def sections(self, image: Tensor) -> dict[str, Tensor]:
+        """Return the sections of images [n, n_voxels], [n, *shape] each."""
+        parts = torch.split(image, [math.prod(shape) for shape in self.sizes.shapes.values()], dim=1)
+        return {
+            name: part.reshape(-1, *shape) for (name, shape), part in zip(self.sizes.shapes.items(), parts, strict=True)
+        }
+
+
+def noise(n: int, size: int, like: Tensor, random: torch.Generator | None = None) -> Tensor:
+    """Draw standard normal noise [n, size] on the device of a tensor.
+
+    A generator on the CPU gives the same numbers whatever the device.
+    """
+    if random is None:
+        return torch.randn(n, size, device=like.device, dtype=like.dtype)
+    return torch.randn(n, size, generator=random, device=random.device).to(like)
+
+
+def single_section(kind: str, shapes: Mapping[str, tuple[int, ...]], *, n_axes: int = 3) -> tuple[int, ...]:
+    """Return the shape of the only section.
+
+    Raises
+    ------
+    UsageError
+        If there are several, or it has another number of axes: says which models can.
+    """
+    found = list(shapes.values())
+    if len(found) != 1 or len(found[0]) != n_axes:
+        told = ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
+        msg = (
+            f"{kind} generates one array of {n_axes} axes, this grid has {told}; calo_shower_gan takes any grid, "
+            "calogan layers of two axes"
+        )
+        raise UsageError(msg)
+    return found[0]

@@ -1,0 +1,80 @@
+"""Keeps the best weights of each stage, and takes them up again when it ends."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from hgcal_gnn.files import atomic_path
+from hgcal_gnn.training.callbacks import LOSS, Keeper
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytorch_lightning as lightning
+
+    from hgcal_gnn.generation.adversarial import AdversarialModule
+
+
+class StageKeeper(Keeper):
+    """After each check: keeps the best generating weights of the stage, writes the checkpoint to resume from.
+
+    Parameters
+    ----------
+    folder
+        For ``last.ckpt`` and ``best.safetensors``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, save_best=lambda: None, patience=0)
+        self.best = folder / "best.safetensors"
+        self.stages: list[dict[str, Any]] = []
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: AdversarialModule) -> None:  # type: ignore[override]
+        """Keep what the checks found; at the end of a stage go back to its best weights."""
+        self.save_best = lambda: self._write(module)
+        stage, _ = module.stage_at(int(module.iteration) - 1)
+        after, _ = module.stage_at(int(module.iteration))
+        is_end = after is not stage or trainer.current_epoch + 1 == trainer.max_epochs
+        if is_end:
+            self._keep_before_saving(trainer, module, stage.name)
+        super().on_train_epoch_end(trainer, module)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"state": super().state_dict(), "stages": self.stages}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        super().load_state_dict(state_dict["state"])
+        self.stages = state_dict["stages"]
+
+    def _keep_before_saving(self, trainer: lightning.Trainer, module: AdversarialModule, name: str) -> None:
+        """End a stage: its best weights are the ones the next stage, and the checkpoint, begin with."""
+        loss = float(trainer.callback_metrics[LOSS])
+        if loss < self.state.best_loss:
+            self.state.best_loss, self.state.best_epoch = loss, trainer.current_epoch
+            if trainer.is_global_zero:
+                self._write(module)
+        trainer.strategy.barrier()
+        self.stages.append({"name": name, "best_loss": self.state.best_loss, "best_check": self.state.best_epoch + 1})
+        if math.isfinite(self.state.best_loss):
+            best = load_file(self.best)
+            module.model.generating.load_state_dict(best)
+            if module.average is not None:
+                module.average.module.load_state_dict(best)
+        self.state.best_loss = math.inf  # weights of another stage are no rivals
+
+    def _write(self, module: AdversarialModule) -> None:
+        with module.averaged() as model:
+            arrays = {
+                name: values.detach().cpu().contiguous() for name, values in model.generating.state_dict().items()
+            }
+        with atomic_path(self.best, overwrite=True) as temporary:
+            save_file(
+                {name: values.clone() if torch.is_tensor(values) else values for name, values in arrays.items()},
+                temporary,
+            )

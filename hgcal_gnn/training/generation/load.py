@@ -1,0 +1,60 @@
+"""The generator of a finished run, ready for use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from hgcal_gnn.errors import InputError
+from hgcal_gnn.generation.generator import VoxelGenerator
+from hgcal_gnn.generation.models import MODELS, kind_of
+from hgcal_gnn.generation.voxel.base import ImageSizes
+from hgcal_gnn.generation.weights import GeneratorWeights
+from hgcal_gnn.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hgcal_gnn.config.generation import GenerationConfig
+
+
+def load_generator(path: Path, *, device: str = "cpu", batch_size: int = 256) -> VoxelGenerator:
+    """Load the generator of a finished run.
+
+    Parameters
+    ----------
+    path
+        Run folder.
+    device
+    batch_size
+        Showers generated at a time.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no finished run of a generator, or a file of it is damaged or does not fit the settings.
+    """
+    folder = RunFolder(path)
+    config = folder.read_generation_config()
+    if not folder.weights.exists():
+        msg = f"{path}: the run is not finished, it has no model.safetensors; go on: hgcal-gnn train {path} --resume"
+        raise InputError(msg)
+    weights = GeneratorWeights.load(folder.weights)
+    try:
+        return generator_of(config, weights, source=str(path), device=device, batch_size=batch_size)
+    except RuntimeError as error:
+        msg = f"{folder.weights}: does not fit the settings in {folder.config} ({str(error).splitlines()[0]})"
+        raise InputError(msg) from error
+
+
+def generator_of(
+    config: GenerationConfig, weights: GeneratorWeights, *, source: str, device: str = "cpu", batch_size: int = 256
+) -> VoxelGenerator:
+    """Build the generator of settings and weights."""
+    sizes = ImageSizes(weights.grid.shapes, weights.trained_on.pdg_ids, weights.trained_on.energy)
+    model = MODELS[kind_of(config.model)](config.model, sizes)
+    model.generating.load_state_dict({name: torch.from_numpy(values) for name, values in weights.arrays.items()})
+    return VoxelGenerator(
+        model, weights.grid, weights.trained_on, source=source, device=device, batch_size=batch_size
+    )  # fmt: skip

@@ -1,0 +1,202 @@
+"""The training of a generator by Lightning: set up, resumed, interrupted, kept."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from zipfile import is_zipfile
+
+import numpy as np
+import pytorch_lightning as lightning
+import torch
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.trainer.states import TrainerStatus
+from safetensors.torch import load_file, save_file
+
+from hgcal_gnn.errors import InputError, TrainingError
+from hgcal_gnn.files import atomic_path
+from hgcal_gnn.generation.adversarial import AdversarialModule, NotFiniteLossError, n_weights
+from hgcal_gnn.generation.image_batch import ImageMaker
+from hgcal_gnn.generation.models import MODELS, kind_of
+from hgcal_gnn.generation.voxel.base import ImageSizes
+from hgcal_gnn.training.callbacks import EpochSeed
+from hgcal_gnn.training.generation.batches import EndlessBatches
+from hgcal_gnn.training.generation.check_log import CheckLog
+from hgcal_gnn.training.generation.judge import Judge
+from hgcal_gnn.training.generation.keeper import StageKeeper
+from hgcal_gnn.training.loaders import batches_ahead
+from hgcal_gnn.training.trainer import ACCELERATORS, check_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from hgcal_gnn.arrays import Array
+    from hgcal_gnn.batching.voxel_grid import VoxelGrid
+    from hgcal_gnn.config.generation import GenerationConfig
+    from hgcal_gnn.generation.players import Stage
+    from hgcal_gnn.generation.voxel.base import VoxelModel
+    from hgcal_gnn.generation.weights import TrainedOn
+    from hgcal_gnn.geometry.cell_numbers import CellNumbers
+    from hgcal_gnn.showers.showers import Showers
+    from hgcal_gnn.training.data import RunData
+    from hgcal_gnn.training.run_folder import RunFolder
+
+FITTED_TO = 4096  # showers that scales are taken from
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedGenerator:
+    """What a training brought.
+
+    Attributes
+    ----------
+    arrays
+        State of the generating part.
+    checks
+        How many there were.
+    seconds
+        Earlier parts of a resumed training included.
+    stages
+        Name, best loss and best check of each.
+    n_parameters
+        Of the generating part, and of everything.
+    device
+    """
+
+    arrays: dict[str, Array]
+    checks: int
+    seconds: float
+    stages: list[dict[str, Any]]
+    n_parameters: tuple[int, int]
+    device: str
+
+
+def build_model(config: GenerationConfig, sizes: ImageSizes) -> VoxelModel:
+    """Build the model of the settings.
+
+    Raises
+    ------
+    UsageError
+        If it is not made for these voxels.
+    """
+    return MODELS[kind_of(config.model)](config.model, sizes)
+
+
+def train_generator(
+    config: GenerationConfig,
+    data: RunData,
+    grid: VoxelGrid,
+    numbers: CellNumbers,
+    trained_on: TrainedOn,
+    folder: RunFolder,
+    picture: Callable[[Showers, Showers, int], None] | None = None,
+) -> TrainedGenerator | None:
+    """Train the generator of a run; go on from its last checkpoint if there is one.
+
+    Returns
+    -------
+    TrainedGenerator, or None in all processes but the first.
+
+    Raises
+    ------
+    TrainingError
+        If a loss is not finite (the batch is saved in the run folder) or the generator has collapsed.
+    InputError
+        If the checkpoint is damaged.
+    KeyboardInterrupt
+        After Ctrl-C; the state at the last check is kept.
+    """
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    torch.manual_seed(config.seed)
+    is_fresh = not folder.last.exists()
+    if not (is_fresh or is_zipfile(folder.last)):
+        msg = f"{folder.last}: the checkpoint is damaged; train anew with --overwrite"
+        raise InputError(msg)
+    model = build_model(config, ImageSizes(grid.shapes, trained_on.pdg_ids, trained_on.energy))
+    maker = ImageMaker(grid, trained_on.pdg_ids)
+    if is_fresh:
+        random = np.random.default_rng(config.seed)
+        some = np.sort(random.choice(len(data.train), min(FITTED_TO, len(data.train)), replace=False))
+        model.fit(maker(data.train.store[data.train.rows[some]]).to_torch())
+    train = config.train
+    every = min(train.check_every, train.iterations)
+    stages = [_rounded(stage, every) for stage in model.stages(train.iterations)]
+    module = AdversarialModule(
+        model, stages, averaging=train.averaging, historical=train.historical_averaging
+    )  # fmt: skip
+    n_checks = sum(stage.iterations for stage in stages) // every
+    keeper = StageKeeper(folder.checkpoints)
+    judge = Judge(data.validation, grid, numbers, trained_on, train, config.seed, picture)
+    trainer = _trainer(config, folder, [EpochSeed(config.seed), judge, CheckLog(folder.log), keeper], n_checks)
+    batches = EndlessBatches(
+        data.train, maker, batch_size=train.batch_size, check_every=every, seed=config.seed, module=module,
+        trainer=trainer, prefetch=batches_ahead(),
+    )  # fmt: skip
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*LeafSpec.*")  # between Lightning and PyTorch
+            trainer.fit(module, batches, ckpt_path=None if is_fresh else folder.last, weights_only=True)
+    except NotFiniteLossError as error:
+        raise _explained(error, module, folder) from None
+    except SystemExit:
+        if trainer.state.status != TrainerStatus.INTERRUPTED:
+            raise
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning had it ignored
+        raise KeyboardInterrupt from None
+    if not trainer.is_global_zero:
+        return None
+    arrays = {name: values.numpy() for name, values in load_file(keeper.best).items()}
+    counts = n_weights(model.generating), n_weights(model)
+    return TrainedGenerator(
+        arrays, keeper.state.epochs, keeper.state.seconds, keeper.stages, counts, str(trainer.strategy.root_device)
+    )
+
+
+def _trainer(
+    config: GenerationConfig, folder: RunFolder, callbacks: list[lightning.Callback], n_checks: int
+) -> lightning.Trainer:
+    train = config.train
+    check_device(train)
+    return lightning.Trainer(
+        accelerator=ACCELERATORS[train.device],
+        devices=train.devices,
+        num_nodes=train.nodes,
+        # players leave the weights of others out
+        strategy=DDPStrategy(find_unused_parameters=True) if train.devices * train.nodes > 1 else "auto",
+        precision="32-true" if train.precision in ("32", "64") else train.precision,
+        max_epochs=n_checks,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(folder.path, name="tensorboard", version=""),
+        default_root_dir=folder.path,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        log_every_n_steps=1,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+
+
+def _rounded(stage: Stage, every: int) -> Stage:
+    """Let a stage end with a check."""
+    return replace(stage, iterations=math.ceil(stage.iterations / every) * every)
+
+
+def _explained(error: NotFiniteLossError, module: AdversarialModule, folder: RunFolder) -> TrainingError:
+    """Save the batch of a loss that is not finite, and say what can be done."""
+    tensors = {"image": error.batch.image, **error.batch.condition._asdict()}
+    with atomic_path(folder.nan_batch, overwrite=True) as temporary:
+        save_file({name: values.detach().cpu().contiguous() for name, values in tensors.items()}, temporary)
+    msg = (
+        f"the loss of the {error.player} became NaN or infinite in iteration {int(module.iteration) + 1}; the batch is "
+        f"kept in {folder.nan_batch}, the state at the last check in {folder.last}. Train with a smaller learning rate "
+        f"of the {error.player}, or look for unusual showers in the batch"
+    )
+    return TrainingError(msg)
