@@ -65,6 +65,11 @@ def waiting_for(device: str) -> Callable[[], Any]:
     return wait
 
 
+def load_average() -> float:
+    """Return how many processes ran or waited to run in the last minute; NaN where the system does not tell."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+
+
 def usable_cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on every system

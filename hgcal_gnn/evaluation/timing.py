@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from hgcal_gnn.errors import InputError, UsageError
-from hgcal_gnn.hardware import hardware, usable_cores, waiting_for
+from hgcal_gnn.hardware import hardware, load_average, usable_cores, waiting_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence, Sized
@@ -79,6 +79,8 @@ class Timing:
     warm_up_calls, warm_up_seconds
         Calls before, not counted, and how long they took, all stages together.
     device, threads, hardware
+    load
+        Load average of the machine before; above about 1 other programs ran, and the times are too long.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Timing:
     device: str
     threads: int
     hardware: str
+    load: float = math.nan
 
     @property
     def showers_per_second(self) -> float:
@@ -246,6 +249,7 @@ def _timed(
         raise UsageError(msg)
     threads = threads or usable_cores()
     conditions: dict[str, Any] = {"device": device, "threads": threads, "hardware": hardware(device, threads)}
+    conditions["load"] = load_average()
     timings = []
     for size in batch_sizes:
         begun = time.perf_counter()

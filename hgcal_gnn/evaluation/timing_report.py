@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.evaluation.timing import Timing
 
 FORMAT = 1
+BUSY = 1.0  # load average of a machine from which to warn
 COMPARED = (GENERATION, READY)  # stages that a simulation has, too
 
 
@@ -62,7 +64,7 @@ def _row(timing: Timing) -> list[str]:
 
 def _with_speed_up(timing: Timing, reference: PublishedTiming | None) -> dict[str, Any]:
     found = speed_up(timing, reference) if reference is not None and timing.stage in COMPARED else None
-    numbers = timing.to_json() | {"mean_error": known(timing.mean_error)}
+    numbers = timing.to_json() | {"mean_error": known(timing.mean_error), "load": known(timing.load)}
     return numbers | {"speed_up": found and found.value, "speed_up_error": found and known(found.error)}
 
 
@@ -77,7 +79,11 @@ def _conditions(timings: Sequence[Timing]) -> str:
     """Say once what holds for all."""
     hardware = ", ".join(dict.fromkeys(f"{timing.hardware} ({timing.device})" for timing in timings))
     warm_up = max((timing.warm_up_calls for timing in timings), default=0)
-    return f"On {hardware}. Set-up and the first {warm_up} calls at each batch size are not counted."
+    text = f"On {hardware}. Set-up and the first {warm_up} calls at each batch size are not counted."
+    load = max((timing.load for timing in timings), default=math.nan)
+    if load > BUSY:
+        text += f" The load average was {load:.1f} before: other programs ran, and these times may be too long."
+    return text
 
 
 def _published(pdg_id: int) -> list[str]:

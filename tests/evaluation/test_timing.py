@@ -180,6 +180,14 @@ def test_speed_up_with_post_processing(clock):
     ]  # fmt: skip
 
 
+def test_a_busy_machine_is_told(clock, monkeypatch):
+    for load, told in ((3.2, True), (0.3, False), (float("nan"), False)):
+        monkeypatch.setattr(timing, "load_average", lambda load=load: load)
+        ours = one_timing(clock, 2.0)
+        assert ("load average was 3.2" in timing_markdown(ours, "x", 22)) is told
+        assert json.dumps(timing_json(ours, "x", 22), allow_nan=False)
+
+
 def test_the_report(clock):
     ours = one_timing(clock, 2.0)
     text = timing_markdown(ours, "photon of 50 GeV", 22, GEANT4)
