@@ -100,7 +100,7 @@ _CALOGAN: dict[tuple[str, str], tuple[tuple[int | None, float], ...]] = {
 }
 
 GAN_SOURCE = "CaloShowerGAN, arXiv:2309.06515: 0.54 s for 121,000 photons, 1.2 s for 120,230 pions"
-_GAN = {PHOTON: 540 / 121_000, PION: 1200 / 120_230}
+_GAN = {PHOTON: 0.0045, PION: 0.010}
 
 HGCAL_SOURCE = "CMSHGCaloChallenge repository, combined_timing_profiles.json, medians without post-processing"
 _HGCAL: dict[int, dict[str, dict[int, float]]] = {
