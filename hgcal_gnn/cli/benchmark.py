@@ -15,8 +15,10 @@ from hgcal_gnn.cli.variadic import VariadicCommand
 from hgcal_gnn.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hgcal_gnn.evaluation.published_timing import PublishedTiming
-    from hgcal_gnn.evaluation.timing import Timing, TimingPlan
+    from hgcal_gnn.evaluation.timing import Generate, Made_co, Timing
     from hgcal_gnn.geometry.graph import CellGraph
     from hgcal_gnn.geometry.material import MaterialProfile
     from hgcal_gnn.showers.showers import Showers
@@ -82,7 +84,7 @@ def benchmark(
     with compile_note():
         cells, profile = _geometry(run, graph, detector, material)
         simulator = _simulator(cells, profile, _beam(cells, particle, energy, eta), threads)
-        timings = _time_simulation(simulator, batch_sizes, plan, seed)
+        timings = _time_generation(simulator, batch_sizes, name=SIMULATION, plan=plan, seed=seed, threads=threads)
         if run is not None:
             from hgcal_gnn.training.load import load_regressor
 
@@ -152,8 +154,14 @@ def _simulator(graph: CellGraph, material: MaterialProfile, beam: Beam, threads:
     return Simulator(graph.cells, beam, material=material, threads=threads)
 
 
-def _time_simulation(simulator: Simulator, sizes: list[int], plan: TimingPlan, seed: int) -> list[Timing]:
-    """Time the simulation, and writing its showers to a store."""
+def _time_generation(
+    generate: Generate[Made_co],
+    sizes: list[int],
+    *,
+    post_process: Callable[[Made_co], Showers] | None = None,
+    **options: Any,
+) -> list[Timing]:
+    """Time a simulation or a generator, and writing its showers to a store; `options` of `time_generation`."""
     from hgcal_gnn.evaluation.timing import time_generation
     from hgcal_gnn.showers.store import write_showers
 
@@ -162,9 +170,7 @@ def _time_simulation(simulator: Simulator, sizes: list[int], plan: TimingPlan, s
         def write(showers: Showers) -> None:
             write_showers(showers, Path(folder) / "written.arrow", overwrite=True)
 
-        return time_generation(
-            simulator, sizes, name=SIMULATION, write=write, plan=plan, seed=seed, threads=simulator.threads
-        )  # fmt: skip
+        return time_generation(generate, sizes, post_process=post_process, write=write, **options)
 
 
 def _report(
