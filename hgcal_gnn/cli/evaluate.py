@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,12 +17,15 @@ from hgcal_gnn.errors import OutputError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from hgcal_gnn.arrays import F32
     from hgcal_gnn.evaluation.report.contents import Evaluation
     from hgcal_gnn.evaluation.report.page import Picture
     from hgcal_gnn.evaluation.report.settings import EvaluationSettings
     from hgcal_gnn.geometry.graph import CellGraph
     from hgcal_gnn.geometry.material import MaterialProfile
+    from hgcal_gnn.showers.showers import Showers
 
+logger = logging.getLogger(__name__)
 METRICS, PAGE, TEXT, PLOTS = "metrics.json", "report.html", "report.md", "plots"
 
 
@@ -43,7 +47,14 @@ def evaluate(
         list[str] | None, typer.Option(help="Names of the generated samples (default: those of the files).")
     ] = None,
     training: Annotated[
-        Path | None, typer.Option(help="What the generators were trained on: shows memorised showers.")
+        Path | None, typer.Option(help="What the generators were trained on: shows memorised showers, amplification.")
+    ] = None,
+    same_model: Annotated[
+        list[str] | None,
+        typer.Option(help="Samples of one model trained with several seeds: gan=gan_0,gan_1 gnn=gnn_0,gnn_1."),
+    ] = None,
+    regressor: Annotated[
+        Path | None, typer.Option(help="Run folder of a trained energy regressor, whose response is compared.")
     ] = None,
     convention: Annotated[
         str, typer.Option(help="Observables as defined by: ours, hgcal_challenge, calochallenge.")
@@ -54,13 +65,14 @@ def evaluate(
     skip: Annotated[
         list[str] | None,
         typer.Option(
-            help="Parts to leave out: correlation, physics_distance, classifier, reconstruction, energies, referee."
+            help="Parts to leave out: correlation, physics_distance, classifier, classifier_hits, classifier_cells, "
+            "energies, eta, reconstruction, referee."
         ),
     ] = None,
     max_showers: Annotated[int | None, typer.Option(help="At most so many showers of each file.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random: same files and seed, same numbers.")] = 0,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A first look: 2,000 showers, no reconstruction, no referee part.")
+        bool, typer.Option("--quick", help="A first look: 2,000 showers, without the slow parts.")
     ] = False,
     overwrite: args.Overwrite = False,
     as_json: args.AsJson = False,
@@ -70,6 +82,7 @@ def evaluate(
     Writes report.html (one file, opens without network), report.md, metrics.json and plots/*.png. Parts that the
     showers do not allow are marked as not available, with the reason.
     """
+    from hgcal_gnn.evaluation.report.seeds import check_models
     from hgcal_gnn.evaluation.report.settings import EvaluationSettings
 
     labels = sample_names(generated, names)
@@ -81,8 +94,11 @@ def evaluate(
     for path in (reference, *generated, *([training] if training else [])):
         _check_store(path)
     given = dict(zip(labels, generated, strict=True))
+    models = models_of(same_model or [])
+    check_models(models, given)
     cells, profile = _geometry(graph, detector, material, reference)
-    found = _evaluated(reference, given, cells, profile, settings.quick() if quick else settings, training)
+    more = {"training": training, "same_model": models, "regressor": _regressor(regressor, cells)}
+    found = _evaluated(reference, given, cells, profile, settings.quick() if quick else settings, more)
     write_report(found, output, overwrite=overwrite)
     _tell(found, output, as_json=as_json)
 
@@ -105,6 +121,34 @@ def sample_names(files: Sequence[Path], names: Sequence[str] | None) -> list[str
         msg = f"generated samples called {', '.join(found)}: give each a name of its own, not 'reference', with --names"
         raise UsageError(msg)
     return found
+
+
+def models_of(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Read models and their samples: ["gan=gan_0,gan_1"] gives {"gan": ("gan_0", "gan_1")}.
+
+    Raises
+    ------
+    UsageError
+        For a text without name or samples, or a name that comes twice.
+    """
+    models: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        model, _, names = text.partition("=")
+        if not model or not names or model in models:
+            msg = f"--same-model {text}: give NAME=SAMPLE,SAMPLE,... with another NAME each, such as gan=gan_0,gan_1"
+            raise UsageError(msg)
+        models[model] = tuple(names.split(","))
+    return models
+
+
+def _regressor(folder: Path | None, graph: CellGraph) -> Callable[[Showers], F32] | None:
+    """Load a trained regressor as a function of showers."""
+    if folder is None:
+        return None
+    from hgcal_gnn.training.load import load_regressor
+
+    predictor = load_regressor(folder, graph)
+    return lambda showers: predictor(showers).energy
 
 
 def check_output(folder: Path, *, overwrite: bool) -> None:
@@ -132,27 +176,37 @@ def write_report(found: Evaluation, folder: Path, *, overwrite: bool = False) ->
     from hgcal_gnn.files import atomic_path
 
     (folder / PLOTS).mkdir(parents=True, exist_ok=True)
-    texts = {METRICS: json.dumps(metrics(found), indent=1, allow_nan=False) + "\n", TEXT: markdown(found)}
-    texts[PAGE] = html_page(found, list(_pictures(found, folder / PLOTS, overwrite=overwrite)))
-    for name, text in texts.items():
+
+    def write(name: str, text: str) -> None:
         with atomic_path(folder / name, overwrite=overwrite) as temporary:
             temporary.write_text(text, encoding="utf-8")
+
+    write(
+        METRICS, json.dumps(metrics(found), indent=1, allow_nan=False) + "\n"
+    )  # numbers first: the rest is made of them
+    write(TEXT, markdown(found))
+    write(PAGE, html_page(found, list(_pictures(found, folder / PLOTS, overwrite=overwrite))))
 
 
 def _pictures(found: Evaluation, folder: Path, *, overwrite: bool) -> Iterator[Picture]:
     """Draw the pictures one by one, into files and for the page."""
     from hgcal_gnn.evaluation.report.page import Picture
     from hgcal_gnn.plotting.inline_svg import inline_svg
-    from hgcal_gnn.plotting.report_figures import count_figures, report_figures
+    from hgcal_gnn.plotting.report_figures import UNDRAWABLE, count_figures, report_figures
     from hgcal_gnn.plotting.style import save_figure
     from hgcal_gnn.progress import progress_bar
 
     with progress_bar("drawing", total=count_figures(found), unit="picture") as bar:
         for drawn in report_figures(found):
-            save_figure(drawn.figure, folder / f"{drawn.key}.png", overwrite=overwrite, dpi=110)
-            drawn.figure.set_layout_engine("none")  # everything has its place now
-            yield Picture(drawn.section, drawn.group, drawn.caption, inline_svg(drawn.figure, drawn.key), drawn.is_wide)
             bar.update()
+            try:
+                save_figure(drawn.figure, folder / f"{drawn.key}.png", overwrite=overwrite, dpi=110)
+                drawn.figure.set_layout_engine("none")  # everything has its place now
+                svg = inline_svg(drawn.figure, drawn.key)
+            except UNDRAWABLE as error:
+                logger.warning("picture %s is missing: %s: %s", drawn.key, type(error).__name__, error)
+                continue
+            yield Picture(drawn.section, drawn.group, drawn.caption, svg, drawn.is_wide)
 
 
 def _evaluated(
@@ -161,14 +215,14 @@ def _evaluated(
     graph: CellGraph,
     material: MaterialProfile | None,
     settings: EvaluationSettings,
-    training: Path | None,
+    more: dict[str, Any],
 ) -> Evaluation:
     from hgcal_gnn.cli.compiling import compile_note
     from hgcal_gnn.evaluation.report.run import evaluate as measure
     from hgcal_gnn.evaluation.report.run import parts
 
     with compile_note(), _told(parts(len(generated))) as told:
-        return measure(reference, generated, graph, material, settings, training=training, progress=told)
+        return measure(reference, generated, graph, material, settings, progress=told, **more)
 
 
 @contextmanager

@@ -112,7 +112,8 @@ def classifier_test(
     floor
         Test halves of the reference too, which takes up to half the time again.
     curve
-        Shares of the training showers for the learning curve (`CURVE_SHARES`), each up to as long as the test itself.
+        Shares of the training showers for the learning curve (`CURVE_SHARES`), each up to as long as the test itself;
+        1 is the test itself.
     progress
         Called with 1 after each epoch; at most ``epochs * folds * (1 + floor + len(curve))`` times.
 
@@ -198,7 +199,7 @@ def _tested(
         n_reference=inputs.n_reference,
         weights=WeightHistogram.of(scored.probability, scored.generated),
         calibration=Reliability.of(scored.probability, scored.generated),
-        learning_curve=_curve(inputs, settings, curve, progress) if curve else None,
+        learning_curve=_curve(inputs, settings, curve, auc, progress) if curve else None,
     )
 
 
@@ -224,10 +225,13 @@ def _curve(
     inputs: ClassifierInputs,
     settings: ClassifierSettings,
     shares: Sequence[float],
+    whole: Distance,
     progress: Callable[[int], Any] | None,
 ) -> LearningCurve:
     found = [
         auc_of_folds("curve", score_out_of_fold(inputs, settings, share=share, progress=progress))[1]
+        if share < 1
+        else whole
         for share in shares
     ]
     trained = (inputs.n_reference + inputs.n_generated) * 0.75 * (settings.folds - 1) / settings.folds

@@ -21,6 +21,11 @@ def with_error(value: float, error: float) -> str:
     return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
+def counted(number: int, what: str) -> str:
+    """Write a number of things: '1 shower', '2,000 showers'."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def duration(seconds: float) -> str:
     """Write a time: '42 s', '3.1 min', '2.5 h'."""
     if seconds < 60:

@@ -1,4 +1,4 @@
-"""Pictures that sum up an evaluation: what differs most, hit energies, classifier weights, energies."""
+"""Pictures that sum up an evaluation: what differs most, hit energies, bins of a condition."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from hgcal_gnn.evaluation.classifier import ClassifierResult
     from hgcal_gnn.evaluation.distance import Distance
     from hgcal_gnn.evaluation.hit_spectrum import HitSpectrum
-    from hgcal_gnn.evaluation.report.contents import EnergyPart
+    from hgcal_gnn.evaluation.report.contents import BinPart
 
 MOST_BARS = 15
 
@@ -72,28 +71,14 @@ def _hit_steps(spectrum: HitSpectrum, kind: str) -> Steps:
     return Steps(histogram.edges, histogram.mean[1:-1], histogram.error[1:-1])
 
 
-def classifier_figure(results: Mapping[str, ClassifierResult]) -> Figure:
-    """Draw the distribution of the weights a classifier gives to reference and generated showers."""
-    fig, ax = figure(6.2, 4.0)
-    for number, (name, result) in enumerate(results.items()):
-        colour, weights = LINES[number % len(LINES)], result.weights
-        ax.stairs(weights.generated, weights.edges, baseline=None, color=colour, label=name, linewidth=1.3)
-        ax.stairs(
-            weights.reference, weights.edges, baseline=None, color=colour, linestyle=(0, (3, 2)), linewidth=1.0,
-            label=f"reference, as against {name}",
-        )  # fmt: skip
-    ax.axvline(0.0, color=FAINT, linewidth=0.8)
-    tidy(ax, "ln(generated / reference)", "share of the showers")
-    ax.legend(frameon=False, fontsize=8, labelcolor=INK)
-    return fig
-
-
-def energies_figure(parts: Mapping[str, Sequence[EnergyPart]]) -> Figure:
-    """Draw the mean excess over the floor of all observables against the incident energy."""
+def bins_figure(parts: Mapping[str, Sequence[BinPart]], distance: str, condition: str) -> Figure:
+    """Draw the mean excess over the floor of all observables against `condition` ("incident energy [GeV]", "eta")."""
     fig, ax = figure(6.2, 3.6)
+    is_log = condition != "eta" and all(part.low > 0 for some in parts.values() for part in some)
     for number, (name, some) in enumerate(parts.items()):
-        place = np.array([np.sqrt(max(part.low, 1e-3) * part.high) for part in some])
-        known = [[one for one in part.distances.values() if one.available] for part in some]
+        edges = np.array([(part.low, part.high) for part in some])
+        place = np.sqrt(edges.prod(axis=1)) if is_log else edges.mean(axis=1)
+        known = [list(part.column(distance).values()) for part in some]
         value = [np.mean([one.excess for one in part]) if part else np.nan for part in known]
         error = [np.sqrt(sum(one.error**2 for one in part)) / len(part) if part else np.nan for part in known]
         ax.errorbar(
@@ -101,9 +86,11 @@ def energies_figure(parts: Mapping[str, Sequence[EnergyPart]]) -> Figure:
             color=LINES[number % len(LINES)],
         )  # fmt: skip
     ax.axhline(0.0, color=FAINT, linewidth=0.8)
-    if all(part.low > 0 for some in parts.values() for part in some):
+    if is_log:
         ax.set_xscale("log")
+        places = [one for some in parts.values() for part in some for one in (part.low, part.high)]
+        ax.set_xlim(0.9 * min(places), 1.1 * max(places))  # points without a value set no limits
         plain_log_ticks(ax.xaxis)
-    tidy(ax, "incident energy [GeV]", "distance above floor")
+    tidy(ax, condition, f"{distance.replace('_', ' ')} above floor")
     ax.legend(frameon=False, fontsize=8, labelcolor=INK)
     return fig

@@ -12,7 +12,7 @@ import pytest
 from hgcal_gnn.errors import GeometryMismatchError, InputError, UsageError
 from hgcal_gnn.evaluation.distance import Distance
 from hgcal_gnn.evaluation.features import FeatureTable
-from hgcal_gnn.evaluation.report import distance_parts
+from hgcal_gnn.evaluation.report import condition_parts, distance_parts
 from hgcal_gnn.evaluation.report.availability import NotAvailable, attempt, too_few
 from hgcal_gnn.evaluation.report.contents import REFERENCE, Comparison, Evaluation, ranked
 from hgcal_gnn.evaluation.report.curves import binned, curve, families, histogram_edges
@@ -21,7 +21,7 @@ from hgcal_gnn.evaluation.report.metrics_file import metrics
 from hgcal_gnn.evaluation.report.page import Picture, html_page
 from hgcal_gnn.evaluation.report.ranking import rank_samples
 from hgcal_gnn.evaluation.report.samples import Sample, open_sample
-from hgcal_gnn.evaluation.report.settings import EvaluationSettings
+from hgcal_gnn.evaluation.report.settings import SLOW, EvaluationSettings
 from hgcal_gnn.geometry.build import build_graph
 from hgcal_gnn.plotting.inline_svg import inline_svg
 from hgcal_gnn.plotting.report_figures import report_figures
@@ -30,7 +30,7 @@ from tests.evaluation.by_hand import showers_of
 from tests.showers.made_root import toy_cells
 
 NAMES = ("response", "mean_layer", *(f"layer_{layer}_fraction" for layer in range(1, 6)))
-SETTINGS = EvaluationSettings(replicas=20, skip=("physics_distance", "classifier", "reconstruction", "referee"))
+SETTINGS = EvaluationSettings(replicas=20, skip=("physics_distance", *SLOW, "classifier"))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,8 @@ def evaluation(**generated):
         found.comparisons[name] = Comparison(
             distances=distance_parts.distances(*pair, SETTINGS),
             correlation=distance_parts.correlation(*pair, SETTINGS),
-            energies=distance_parts.energies(*pair, SETTINGS),
+            energies=condition_parts.energies(*pair, SETTINGS),
+            total_energy=distance_parts.total_energy(*pair, SETTINGS),
         )
     return found
 
@@ -80,7 +81,7 @@ def test_difference_shows_at_every_energy(found):
     parts = found.comparisons["shifted"].energies
     assert [part.label for part in parts] == ["10 GeV", "50 GeV"]
     assert [(part.n_reference, part.n_generated) for part in parts] == [(200, 200)] * 2
-    assert all(part.worst(1)[0][0] == "response" for part in parts)
+    assert all(part.worst("separation_power", 1)[0][0] == "response" for part in parts)
 
 
 def test_order_is_by_excess_among_the_significant():
@@ -112,13 +113,14 @@ def test_metrics_are_strict_json_with_documented_keys(found):
     assert content["format_version"] == 1
     assert set(content) == {
         "format", "format_version", "hgcal_gnn", "geometry", "settings", "reference", "observables", "ranking",
-        "samples", "hit_energies", "seconds",
+        "samples", "models", "hit_energies", "seconds",
     }  # fmt: skip
     sample = content["samples"]["shifted"]
     assert set(sample) == {
         "source", "showers", "showers_used", "content", "remarks", "distances", "most_different",
-        "correlation_difference", "frechet_physics_distance", "kernel_physics_distance", "classifier", "energies",
-        "reconstruction", "referee",
+        "correlation_difference", "total_energy_chi2", "frechet_physics_distance", "kernel_physics_distance",
+        "classifier", "classifier_hits", "classifier_cells", "energies", "eta", "reconstruction",
+        "amplification", "referee",
     }  # fmt: skip
     assert set(sample["distances"]["response"]["separation_power"]) == {
         "value", "error", "floor", "floor_error", "excess", "significance"
@@ -175,7 +177,7 @@ def test_samples_with_impossible_hits_are_refused(graph):
     good = showers_of(((0, 1), (1e-3, 2e-3)))
     assert len(open_sample("a", good, graph)) == 1
     broken = showers_of(((0, 1), (1e-3, 2e-3)), ((0,), (np.nan,)), ((1, 2), (-1.0, np.inf)))
-    with pytest.raises(InputError, match=r"3 hits have an energy that is NaN.*first in showers 1, 2 "):
+    with pytest.raises(InputError, match=r"3 hits with an energy that is NaN.*first in showers 1, 2 "):
         open_sample("a", broken, graph)
     with pytest.raises(InputError, match="the geometry has"):
         open_sample("a", showers_of(((graph.n_cells,), (1e-3,))), graph)
@@ -194,7 +196,7 @@ def test_showers_are_drawn_by_seed_and_remarks_told(graph):
     assert some[0][2:4].equals(many[some[0].rows[2:4]])
     unknown = many.replace(incident_energy=np.full(51, np.nan, np.float32))
     remarks = open_sample("a", unknown, graph).remarks
-    assert remarks == ("1 showers have no hit", "51 showers have no incident energy")
+    assert remarks == ("1 shower without hits", "51 showers without incident energy")
 
 
 def test_parts_that_fail_are_told_and_others_raise():

@@ -1,4 +1,4 @@
-"""Parts of a report that follow from the features: distances of each observable, of all together, by energy."""
+"""Parts of a report that follow from the features: distances of each observable and of all together."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hgcal_gnn.evaluation.conditional import conditional_distances
 from hgcal_gnn.evaluation.correlations import correlation_difference
 from hgcal_gnn.evaluation.distances import DISTANCES
-from hgcal_gnn.evaluation.report.availability import NotAvailable, attempt, attempt_distance, too_few
-from hgcal_gnn.evaluation.report.contents import REFERENCE, EnergyPart
-from hgcal_gnn.evaluation.report.samples import known_energies
+from hgcal_gnn.evaluation.report.availability import attempt_distance, too_few
+from hgcal_gnn.evaluation.report.incident import NEED_INCIDENT, unknown_energies
+from hgcal_gnn.evaluation.total_energy import total_energy_chi2
 
 if TYPE_CHECKING:
     from hgcal_gnn.arrays import Array
-    from hgcal_gnn.evaluation.classifier import ClassifierResult
     from hgcal_gnn.evaluation.distance import Distance
     from hgcal_gnn.evaluation.features import FeatureTable
     from hgcal_gnn.evaluation.report.settings import EvaluationSettings
 
+TOTAL_ENERGIES = ("energy", "visible", "E_tot")  # the first of these that is there
 LEFT_OUT = "left out (--skip, or --quick)"
 
 
@@ -27,9 +26,11 @@ def distances(
     reference: FeatureTable, generated: FeatureTable, settings: EvaluationSettings
 ) -> dict[str, dict[str, Distance]]:
     """Compare each observable by each distance of the settings."""
+    unknown = unknown_energies(reference, generated)
+    unless = {name: unknown if name in NEED_INCIDENT else "" for name in reference.names}
     return {
         name: {
-            distance: _distance(distance, reference.column(name), generated.column(name), settings)
+            distance: _distance(distance, reference.column(name), generated.column(name), settings, unless[name])
             for distance in settings.distances
         }
         for name in reference.names
@@ -40,7 +41,7 @@ def correlation(reference: FeatureTable, generated: FeatureTable, settings: Eval
     """Compare the correlations between the observables that change from shower to shower."""
     names = correlated(reference, generated)
     rows = [reference.names.index(name) for name in names]
-    few = too_few(_sizes(reference, generated)) or ("" if len(names) > 1 else "fewer than two observables that vary")
+    few = too_few(sizes(reference, generated)) or ("" if len(names) > 1 else "fewer than two observables that vary")
 
     def difference() -> Distance:
         matrices = reference.values[:, rows], generated.values[:, rows]
@@ -63,7 +64,7 @@ def physics_distances(
     reference: FeatureTable, generated: FeatureTable, settings: EvaluationSettings
 ) -> tuple[Distance, Distance]:
     """Frechet and kernel distance of all observables together."""
-    unless = LEFT_OUT if "physics_distance" in settings.skip else too_few(_sizes(reference, generated))
+    unless = LEFT_OUT if "physics_distance" in settings.skip else too_few(sizes(reference, generated))
 
     def frechet() -> Distance:
         from hgcal_gnn.evaluation.physics_distance import frechet_physics_distance  # noqa: PLC0415
@@ -83,63 +84,27 @@ def physics_distances(
     )
 
 
-def classifier(
-    reference: FeatureTable, generated: FeatureTable, settings: EvaluationSettings
-) -> ClassifierResult | NotAvailable:
-    """Train a network to tell the samples apart by their observables."""
+def total_energy(reference: FeatureTable, generated: FeatureTable, settings: EvaluationSettings) -> Distance:
+    """Compare the total energies over the incident energies, CaloShowerGAN's selection metric."""
+    name = next((name for name in TOTAL_ENERGIES if name in reference.names), "")
 
-    def train() -> ClassifierResult:
-        from hgcal_gnn.evaluation.classifier import classifier_test  # noqa: PLC0415 (needs torch)
+    def compare() -> Distance:
+        totals, incident = zip(*((table.column(name), table.incident_energy) for table in (reference, generated)),
+                               strict=True)  # fmt: skip
+        return total_energy_chi2(*totals, *incident, replicas=settings.replicas, seed=settings.seed)
 
-        return classifier_test(
-            reference.values, generated.values, folds=settings.folds, epochs=settings.epochs, seed=settings.seed
-        )
-
-    unless = LEFT_OUT if "classifier" in settings.skip else too_few(_sizes(reference, generated))
-    return attempt("classifier", train, unless=unless)
-
-
-def energies(
-    reference: FeatureTable, generated: FeatureTable, settings: EvaluationSettings
-) -> list[EnergyPart] | NotAvailable:
-    """Compare each observable by the first distance of the settings, in bins of incident energy."""
-    unknown = [
-        name
-        for name, table in ((REFERENCE, reference), ("the sample", generated))
-        if not len(known_energies(table.incident_energy))
-    ]
-    missing = f"no incident energies in {' and '.join(unknown)}" if unknown else ""
-    return attempt(
-        "energies",
-        lambda: _energies(reference, generated, settings),
-        unless=LEFT_OUT if "energies" in settings.skip else missing or too_few(_sizes(reference, generated)),
+    return attempt_distance(
+        "total_energy_chi2",
+        compare,
+        unless=too_few(sizes(reference, generated))
+        or ("" if name else "the total energy is not among the observables"),
     )
 
 
-def _energies(reference: FeatureTable, generated: FeatureTable, settings: EvaluationSettings) -> list[EnergyPart]:
-    found = conditional_distances(
-        reference, generated, distance=settings.distances[0], replicas=settings.replicas, seed=settings.seed
-    )
-    counts = [
-        np.histogram(table.incident_energy.astype(np.float64), found.edges)[0].tolist()
-        for table in (reference, generated)
-    ]
-    known = np.concatenate([known_energies(table.incident_energy) for table in (reference, generated)])
-    edges = np.clip(found.edges, known.min(), known.max()).tolist()  # the outermost ones are infinite
-    return [
-        EnergyPart(
-            label=f"{label} GeV", low=edges[place], high=edges[place + 1], n_reference=counts[0][place],
-            n_generated=counts[1][place],
-            distances={name: row[place] for name, row in zip(found.features, found.distances, strict=True)},
-        )
-        for place, label in enumerate(found.labels)
-    ]  # fmt: skip
-
-
-def _distance(distance: str, reference: Array, generated: Array, settings: EvaluationSettings) -> Distance:
+def _distance(distance: str, reference: Array, generated: Array, settings: EvaluationSettings, unless: str) -> Distance:
     """Compare one observable; what cannot be measured says so itself."""
     options = {"replicas": settings.replicas, "seed": settings.seed}
-    return attempt_distance(distance, lambda: DISTANCES[distance](reference, generated, **options))
+    return attempt_distance(distance, lambda: DISTANCES[distance](reference, generated, **options), unless=unless)
 
 
 def _varies(values: Array) -> Array:
@@ -147,5 +112,6 @@ def _varies(values: Array) -> Array:
         return np.asarray(values.std(axis=0) > 1e-6 * np.abs(values).max(axis=0, initial=0.0))
 
 
-def _sizes(reference: FeatureTable, generated: FeatureTable) -> dict[str, int]:
+def sizes(reference: FeatureTable, generated: FeatureTable) -> dict[str, int]:
+    """Return the numbers of showers, as `too_few` takes them."""
     return {"the reference": len(reference.values), "the sample": len(generated.values)}

@@ -11,14 +11,18 @@ from hgcal_gnn.evaluation.report import referee_part as part
 from hgcal_gnn.evaluation.report.availability import NotAvailable, attempt, too_few
 from hgcal_gnn.evaluation.report.contents import REFERENCE, Finding
 from hgcal_gnn.evaluation.report.distance_parts import LEFT_OUT
+from hgcal_gnn.evaluation.report.incident import comparable
 from hgcal_gnn.evaluation.report.samples import known_energies, open_sample
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from hgcal_gnn.arrays import F32
     from hgcal_gnn.evaluation.after_reconstruction import AfterReconstruction
+    from hgcal_gnn.evaluation.amplification import Amplification
     from hgcal_gnn.evaluation.features import FeatureTable
-    from hgcal_gnn.evaluation.report.contents import Evaluation
+    from hgcal_gnn.evaluation.report.contents import Comparison, Evaluation
     from hgcal_gnn.geometry.cell_numbers import CellNumbers
     from hgcal_gnn.geometry.graph import CellGraph
     from hgcal_gnn.showers.showers import Showers
@@ -38,12 +42,19 @@ class HitParts:
         The cells.
     training
         What the generators were trained on, or None.
+    regressor
+        Energies [GeV] of showers, or None.
     """
 
     def __init__(
-        self, found: Evaluation, graph: CellGraph, numbers: CellNumbers, training: Path | Showers | None
+        self,
+        found: Evaluation,
+        graph: CellGraph,
+        numbers: CellNumbers,
+        training: Path | Showers | None,
+        regressor: Callable[[Showers], F32] | None = None,
     ) -> None:
-        self.found, self.graph, self.numbers = found, graph, numbers
+        self.found, self.graph, self.numbers, self.regressor = found, graph, numbers, regressor
         settings = found.settings
         self.training = (
             None
@@ -72,24 +83,40 @@ class HitParts:
         # a Sample is read by slices, as the store it stands for
         theirs, mine = (cast("ShowerStore", self.found.samples[key]) for key in (REFERENCE, name))
         return after_reconstruction(
-            theirs, mine, self.graph, self.numbers, digitiser=digitiser, seed=settings.seed, replicas=settings.replicas
+            theirs, mine, self.graph, self.numbers, self.regressor, digitiser=digitiser, seed=settings.seed,
+            replicas=settings.replicas,
+        )  # fmt: skip
+
+    def amplification(self, name: str) -> Amplification | NotAvailable:
+        """Measure what the sample `name` is worth in independent showers."""
+        settings = self.found.settings
+        return attempt(
+            "amplification",
+            lambda: part.amplification_of(*self._tables(name), settings),
+            unless=LEFT_OUT if "referee" in settings.skip else "",
         )
 
-    def referee(self, name: str) -> list[Finding] | NotAvailable:
-        """Answer what a referee would ask of the sample `name`; each answer that fails is told."""
+    def referee(self, name: str, result: Comparison) -> list[Finding] | NotAvailable:
+        """Answer what a referee would ask of the sample `name`; each answer that fails is told.
+
+        `result` has the bins and the amplification already.
+        """
         sizes = {key: len(self.found.samples[key]) for key in (REFERENCE, name)}
         unless = (LEFT_OUT if "referee" in self.found.settings.skip else "") or too_few(sizes)
         if unless:
             return NotAvailable(unless)
-        settings, tables = self.found.settings, (self.found.tables[REFERENCE], self.found.tables[name])
+        settings, (training, theirs, mine) = self.found.settings, self._tables(name)
+        tables = theirs, mine
         samples = (self.found.samples[REFERENCE], self.found.samples[name])
         asked = {
-            "memory": lambda: part.memory_findings(self._training_table, *tables, settings),
+            "memory": lambda: part.memory_findings(training, *tables, settings),
             "coverage": lambda: part.coverage_findings(*tables, settings),
             "tails": lambda: part.tail_findings(*tables),
             "layers": lambda: part.layer_findings(*tables, settings),
-            "eta": lambda: part.eta_findings(*tables, samples, settings),
+            "worst in energy": lambda: part.worst_findings(result.energies, "energy", settings),
+            "worst in eta": lambda: part.worst_findings(result.eta, "eta", settings),
             "pairs of hits": lambda: part.pair_findings(samples, self.numbers),
+            "amplification": lambda: part.amplification_findings(result.amplification),
         }
         answers = {key: attempt(key, compute) for key, compute in asked.items()}
         return [
@@ -98,6 +125,16 @@ class HitParts:
             else answer
             for key, answer in answers.items()
         ]
+
+    def _tables(self, name: str) -> tuple[FeatureTable | None, FeatureTable, FeatureTable]:
+        """Return the comparable features of training showers (if given), reference and sample."""
+        tables = (self.found.tables[REFERENCE], self.found.tables[name])
+        training = self._training_table
+        if training is None:
+            theirs, mine = comparable(*tables)
+            return None, theirs, mine
+        training, theirs, mine = comparable(training, *tables)
+        return training, theirs, mine
 
     @cached_property
     def _training_table(self) -> FeatureTable | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hgcal_gnn import __version__
-from hgcal_gnn.evaluation.report import tables
+from hgcal_gnn.evaluation.report import model_tables, tables
 from hgcal_gnn.evaluation.text import duration, markdown_table
 
 if TYPE_CHECKING:
@@ -38,7 +38,10 @@ def _all_tables(found: Evaluation) -> Iterator[Table]:
     yield tables.summary_table(found)
     for name, one in found.comparisons.items():
         yield tables.differing_table(name, one, found.settings.distances[0])
-    yield from tables.energies_tables(found)
+    yield from model_tables.seed_tables(found)
+    yield from model_tables.classifier_tables(found)
+    yield from tables.bins_tables(found, "energies")
+    yield from tables.bins_tables(found, "eta")
     yield from tables.reconstruction_tables(found)
     yield from tables.referee_tables(found)
     for name, one in found.comparisons.items():

@@ -14,14 +14,18 @@ from hgcal_gnn.evaluation.report.contents import REFERENCE
 from hgcal_gnn.evaluation.report.ranking import rank_samples
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hgcal_gnn.evaluation.amplification import Amplification
     from hgcal_gnn.evaluation.classifier import ClassifierResult
     from hgcal_gnn.evaluation.distance import Distance
     from hgcal_gnn.evaluation.features import FeatureTable
-    from hgcal_gnn.evaluation.report.contents import Comparison, EnergyPart, Evaluation
+    from hgcal_gnn.evaluation.report.contents import BinPart, Comparison, Evaluation, SeedGroup
     from hgcal_gnn.evaluation.report.samples import Sample
 
 FORMAT = "hgcal_gnn evaluation"
 FORMAT_VERSION = 1
+DIGITS = 8  # of a number in the file
 
 
 def metrics(found: Evaluation) -> dict[str, Any]:
@@ -40,6 +44,7 @@ def metrics(found: Evaluation) -> dict[str, Any]:
             name: {**_sample(sample), **_comparison(found.comparisons[name], found.settings.distances[0])}
             for name, sample in found.generated.items()
         },
+        "models": {name: _model(group) for name, group in found.models.items()},
         "hit_energies": {name: _spectrum(one) for name, one in found.spectra.items()},
         "seconds": {name: round(value, 3) for name, value in found.seconds.items()},
     }
@@ -79,11 +84,16 @@ def _comparison(one: Comparison, ranking: str) -> dict[str, Any]:
         },
         "most_different": [name for name, _ in one.differing(ranking)[:20]],
         "correlation_difference": distance_json(one.correlation),
+        "total_energy_chi2": distance_json(one.total_energy),
         "frechet_physics_distance": distance_json(one.frechet),
         "kernel_physics_distance": distance_json(one.kernel),
-        "classifier": _missing(one.classifier) or _classifier(one.classifier),  # type: ignore[arg-type]
-        "energies": _missing(one.energies) or [_energy(part) for part in one.energies],  # type: ignore[union-attr]
+        "classifier": _classifier(one.classifier),
+        "classifier_hits": _classifier(one.classifier_hits),
+        "classifier_cells": _classifier(one.classifier_cells),
+        "energies": _bins(one.energies, ranking),
+        "eta": _bins(one.eta, ranking),
         "reconstruction": _missing(one.reconstruction) or one.reconstruction.to_json(),  # type: ignore[union-attr]
+        "amplification": _amplification(one.amplification),
         "referee": _missing(one.referee)
         or {
             finding.name: {measure.name: distance_json(measure) for measure in finding.measures}
@@ -96,23 +106,53 @@ def _missing(part: object) -> dict[str, str] | None:
     return {"not_available": part.reason} if isinstance(part, NotAvailable) else None
 
 
-def _classifier(result: ClassifierResult) -> dict[str, Any]:
+def _classifier(result: ClassifierResult | NotAvailable) -> dict[str, Any]:
+    if isinstance(result, NotAvailable):
+        return {"not_available": result.reason}
+    weights, curve = result.weights, result.learning_curve
     return {
         "auc": distance_json(result.auc),
+        "auc_of_halves": None if result.halves is None else distance_json(result.halves),
+        "showers": [result.n_reference, len(result.probability) - result.n_reference],
         "fold_aucs": result.fold_aucs,
+        "best_epochs": result.best_epochs,
         "calibration_error": result.calibration.mean_difference,
+        "calibration": asdict(result.calibration),
+        "log_weights": asdict(weights),
+        "learning_curve": None if curve is None else asdict(curve),
     }
 
 
-def _energy(part: EnergyPart) -> dict[str, Any]:
-    return {
-        "label": part.label,
-        "edges": [part.low, part.high],
-        "reference": part.n_reference,
-        "generated": part.n_generated,
-        "worst": [name for name, _ in part.worst()],
-        "distances": {name: distance_json(one) for name, one in part.distances.items()},
+def _bins(parts: Sequence[BinPart] | NotAvailable, ranking: str) -> Any:
+    if isinstance(parts, NotAvailable):
+        return {"not_available": parts.reason}
+    return [
+        {
+            "label": part.label,
+            "edges": [part.low, part.high],
+            "reference": part.n_reference,
+            "generated": part.n_generated,
+            "worst": [name for name, _ in part.worst(ranking)],
+            "distances": {
+                name: {kind: distance_json(one) for kind, one in found.items()}
+                for name, found in part.distances.items()
+            },
+        }
+        for part in parts
+    ]
+
+
+def _model(group: SeedGroup) -> dict[str, Any]:
+    measures = {
+        spread.name: {key: value for key, value in asdict(spread).items() if key != "name"} for spread in group.spreads
     }
+    return {"samples": group.samples, "measures": measures}
+
+
+def _amplification(curve: Amplification | NotAvailable) -> dict[str, Any]:
+    if isinstance(curve, NotAvailable):
+        return {"not_available": curve.reason}
+    return {key: value for key, value in asdict(curve).items() if key != "reason"}
 
 
 def _spectrum(one: Any) -> dict[str, Any]:
@@ -127,4 +167,6 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return value

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
-from hgcal_gnn.evaluation.report import tables
+from hgcal_gnn.evaluation.report import model_tables, tables
 from hgcal_gnn.evaluation.report.markdown import method
 from hgcal_gnn.evaluation.report.page_style import STYLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from hgcal_gnn.evaluation.report.contents import Evaluation
     from hgcal_gnn.evaluation.report.tables import Table
@@ -24,6 +25,7 @@ SECTIONS = {
     "correlations": "Correlations",
     "classifier": "Classifier",
     "energies": "By incident energy",
+    "eta": "By eta",
     "reconstruction": "After reconstruction",
     "referee": "What a referee asks",
     "distances": "All distances",
@@ -93,17 +95,18 @@ def _section(found: Evaluation, key: str, pictures: Sequence[Picture]) -> Iterat
 def _tables(found: Evaluation, key: str) -> Iterable[Table]:
     """Return the tables of a section."""
     if key == "summary":
-        return [tables.summary_table(found), tables.samples_table(found)]
+        return [tables.summary_table(found), *model_tables.seed_tables(found), tables.samples_table(found)]
     if key == "differences":
         ranking = found.settings.distances[0]
         return [tables.differing_table(name, one, ranking) for name, one in found.comparisons.items()]
     if key == "distances":
         return [tables.distances_table(name, one) for name, one in found.comparisons.items()]
-    makers = {
-        "energies": tables.energies_tables,
+    makers: dict[str, Callable[[Evaluation], Iterable[Table]]] = {
+        "energies": partial(tables.bins_tables, condition="energies"),
+        "eta": partial(tables.bins_tables, condition="eta"),
         "reconstruction": tables.reconstruction_tables,
         "referee": tables.referee_tables,
-        "classifier": tables.classifier_tables,
+        "classifier": model_tables.classifier_tables,
     }
     return makers[key](found) if key in makers else ()
 

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.evaluation.features import DEFAULT, compute_features
 from hgcal_gnn.evaluation.hit_spectrum import hit_spectrum
-from hgcal_gnn.evaluation.report import distance_parts, hit_parts
+from hgcal_gnn.evaluation.report import classifier_parts, condition_parts, distance_parts, hit_parts
 from hgcal_gnn.evaluation.report.availability import attempt
 from hgcal_gnn.evaluation.report.contents import REFERENCE, Comparison, Evaluation
+from hgcal_gnn.evaluation.report.incident import comparable
 from hgcal_gnn.evaluation.report.samples import open_sample
+from hgcal_gnn.evaluation.report.seeds import check_models, seed_groups
 from hgcal_gnn.evaluation.report.settings import EvaluationSettings
 from hgcal_gnn.geometry.cell_numbers import CellNumbers
 from hgcal_gnn.geometry.material import load_material
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from hgcal_gnn.arrays import F32
     from hgcal_gnn.geometry.graph import CellGraph
     from hgcal_gnn.geometry.material import MaterialProfile
     from hgcal_gnn.showers.showers import Showers
@@ -35,6 +38,8 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     *,
     training: Path | Showers | None = None,
+    same_model: Mapping[str, Sequence[str]] | None = None,
+    regressor: Callable[[Showers], F32] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Measure everything that tells generated showers from reference ones.
@@ -48,14 +53,18 @@ def evaluate(
     settings
         Default: everything, all showers.
     training
-        What the generators were trained on: needed to tell memorised showers.
+        What the generators were trained on: needed to tell memorised showers and amplification.
+    same_model
+        Name of a model -> names of generated samples that are trainings of it with different seeds.
+    regressor
+        Frozen: gives energies [GeV] of showers, whose response is compared after reconstruction.
     progress
         Called with the name of each part when it begins; `parts` counts them.
 
     Raises
     ------
     UsageError
-        For no generated sample, or one that is called like the reference.
+        For no generated sample, or one that is called like the reference; for models without such samples.
     InputError
         For samples that cannot be used (missing, damaged, empty, NaN hits, another geometry): before anything is
         computed. Whatever cannot be computed later is marked as not available, with the reason.
@@ -64,24 +73,27 @@ def evaluate(
     if not generated or REFERENCE in generated or "" in generated:
         msg = f"give at least one generated sample, none of them called '{REFERENCE}' or without a name"
         raise UsageError(msg)
+    check_models(same_model or {}, generated)
     told = progress or (lambda _: None)
     told("checking the samples")
     samples = {
         name: open_sample(name, given, graph, max_showers=settings.max_showers, seed=settings.seed)
         for name, given in {REFERENCE: reference, **generated}.items()
     }
-    numbers = CellNumbers.of(graph.cells, material or load_material(graph.cells.detector))
+    material = material or load_material(graph.cells.detector)
+    numbers = CellNumbers.of(graph.cells, material)
     found = Evaluation(settings, graph.cells.detector, graph.cells_sha256, samples)
-    hits = hit_parts.HitParts(found, graph, numbers, training)
+    hits = hit_parts.HitParts(found, graph, numbers, training, regressor)
     _measure(found, numbers, told)
     for name in found.generated:
-        found.comparisons[name] = _compare(found, name, hits, told)
+        found.comparisons[name] = _compare(found, name, hits, material, told)
+    found.models = seed_groups(found, same_model or {})
     return found
 
 
 def parts(n_generated: int) -> int:
     """Count how often `evaluate` reports progress."""
-    return 1 + 2 * (1 + n_generated) + 7 * n_generated
+    return 1 + 2 * (1 + n_generated) + 11 * n_generated
 
 
 def _measure(found: Evaluation, numbers: CellNumbers, told: Callable[[str], None]) -> None:
@@ -96,10 +108,13 @@ def _measure(found: Evaluation, numbers: CellNumbers, told: Callable[[str], None
             found.spectra[name] = attempt("hit energies", partial(hit_spectrum, sample, numbers))
 
 
-def _compare(found: Evaluation, name: str, hits: hit_parts.HitParts, told: Callable[[str], None]) -> Comparison:
+def _compare(
+    found: Evaluation, name: str, hits: hit_parts.HitParts, material: MaterialProfile, told: Callable[[str], None]
+) -> Comparison:
     """Compare one generated sample to the reference, part by part."""
     result = Comparison()
     tables = found.tables[REFERENCE], found.tables[name]
+    samples = found.samples[REFERENCE], found.samples[name]
     settings = found.settings
 
     @contextmanager
@@ -110,18 +125,29 @@ def _compare(found: Evaluation, name: str, hits: hit_parts.HitParts, told: Calla
 
     with part("distances"):
         result.distances = distance_parts.distances(*tables, settings)
+    theirs, mine = comparable(*tables)
+    tables = theirs, mine
     with part("correlations"):
         result.correlation = distance_parts.correlation(*tables, settings)
+    with part("total energy"):
+        result.total_energy = distance_parts.total_energy(*tables, settings)
     with part("physics distances"):
         result.frechet, result.kernel = distance_parts.physics_distances(*tables, settings)
-    with part("classifier"):
-        result.classifier = distance_parts.classifier(*tables, settings)
+    with part("classifier on observables"):
+        result.classifier = classifier_parts.on_observables(*tables, settings)
+    with part("classifier on hits"):
+        result.classifier_hits = classifier_parts.on_hits(samples, hits.graph, material, settings)
+    with part("classifier on cells"):
+        result.classifier_cells = classifier_parts.on_cells(samples, hits.graph, settings)
     with part("energies"):
-        result.energies = distance_parts.energies(*tables, settings)
+        result.energies = condition_parts.energies(*tables, settings)
+    with part("eta"):
+        result.eta = condition_parts.by_eta(*tables, samples, settings)
     with part("reconstruction"):
         result.reconstruction = hits.reconstruction(name)
     with part("referee"):
-        result.referee = hits.referee(name)
+        result.amplification = hits.amplification(name)
+        result.referee = hits.referee(name, result)
     return result
 
 

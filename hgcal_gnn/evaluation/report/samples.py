@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hgcal_gnn.errors import InputError
+from hgcal_gnn.evaluation.text import counted
 from hgcal_gnn.showers.checks import FIRST_BAD, first
 from hgcal_gnn.showers.particles import particle_name
 from hgcal_gnn.showers.showers import CHUNK, Showers
@@ -63,6 +64,14 @@ class Sample:
         for start in range(0, len(self.rows), size):
             yield self.data[self.rows[start : start + size]]
 
+    def at_most(self, number: int, seed: int) -> Sample:
+        """Return the sample, or `number` of its showers drawn at random."""
+        if len(self) <= number:
+            return self
+        chosen = np.sort(np.random.default_rng(seed).choice(len(self), number, replace=False))
+        rows = chosen if self.rows is None else self.rows[chosen]
+        return Sample(self.name, self.source, self.data, rows, self.remarks)
+
     def showers(self) -> Showers:
         """Return all showers in use at once: for parts of the report that need them so, on few showers."""
         if isinstance(self.data, Showers):
@@ -76,9 +85,11 @@ class Sample:
 
     def described(self) -> str:
         """Say what is in it: '2,000 of 20,000 showers, photons, 10 to 500 GeV'."""
-        some = f"{len(self):,}" if self.rows is None else f"{len(self):,} of {len(self.data):,}"
+        some = counted(len(self), "shower")
+        if self.rows is not None:
+            some = f"{len(self):,} of {counted(len(self.data), 'shower')}"
         kinds = [particle_name(kind) for kind in np.unique(self.column("pdg_id")).tolist()]
-        text = f"{some} showers, {', '.join(kinds[:4])}"
+        text = f"{some}, {', '.join(kinds[:4])}"
         energy = known_energies(self.column("incident_energy"))
         if not len(energy):
             return text
@@ -133,8 +144,8 @@ def _checked(sample: Sample, n_cells: int) -> tuple[str, ...]:
     if n_bad:
         where = bad if sample.rows is None else sample.rows[bad]
         msg = (
-            f"{sample.source}: {n_bad} hits have an energy that is NaN, infinite or negative, first in showers "
-            f"{first(where)} (counted from 0); correct the source, or convert it again with these hits dropped"
+            f"{sample.source}: {counted(n_bad, 'hit')} with an energy that is NaN, infinite or negative, first in "
+            f"showers {first(where)} (counted from 0); correct the source, or convert it again with these hits dropped"
         )
         raise InputError(msg)
     return _remarks(sample, n_empty)
@@ -154,8 +165,8 @@ def _remarks(sample: Sample, n_empty: int) -> tuple[str, ...]:
     n_unknown = len(energy) - len(known_energies(energy))
     names = sample.data.names if isinstance(sample.data, ShowerStore) else sample.data.columns()
     told = (
-        (n_empty, f"{n_empty:,} showers have no hit"),
-        (n_unknown, f"{n_unknown:,} showers have no incident energy"),
+        (n_empty, f"{counted(n_empty, 'shower')} without hits"),
+        (n_unknown, f"{counted(n_unknown, 'shower')} without incident energy"),
         ("weight" in names, "the statistical weights of its showers are not used"),
     )
     return tuple(text for is_so, text in told if is_so)

@@ -6,14 +6,16 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from hgcal_gnn.evaluation.report.availability import NotAvailable
+from hgcal_gnn.evaluation.report.contents import worst_of
 from hgcal_gnn.evaluation.report.ranking import rank_samples
-from hgcal_gnn.evaluation.text import UNKNOWN, with_error
+from hgcal_gnn.evaluation.text import UNKNOWN, counted, with_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from hgcal_gnn.evaluation.classifier import ClassifierResult
     from hgcal_gnn.evaluation.distance import Distance
-    from hgcal_gnn.evaluation.report.contents import Comparison, Evaluation, Finding
+    from hgcal_gnn.evaluation.report.contents import BinPart, Comparison, Evaluation, Finding
     from hgcal_gnn.evaluation.resolution import Measured
 
 MOST_DIFFERING = 12
@@ -55,12 +57,14 @@ def summary_table(found: Evaluation) -> Table:
         one = found.comparisons[name]
         clear = sum(d.available and d.significance > CLEAR for d in one.column(distance).values())
         rows.append([
-            f"{place}. {name}", _above_floor(one), f"{clear} of {len(one.distances)}", measured(one.frechet),
-            measured(one.kernel), _auc(one), measured(one.correlation), lead,
+            f"{place}. {name}", with_error(*one.mean_excess(distance)), f"{clear} of {len(one.distances)}",
+            measured(one.total_energy), measured(one.frechet), measured(one.kernel), auc(one.classifier),
+            auc(one.classifier_hits), measured(one.correlation), lead,
         ])  # fmt: skip
     header = (
-        "sample", f"{_words(distance)}, mean above floor", f"observables > {CLEAR:.0f} sigma off", "Frechet distance",
-        "kernel distance", "classifier AUC", "correlations differ by", "ahead of the next",
+        "sample", f"{words(distance)}, mean above floor", f"observables > {CLEAR:.0f} sigma off",
+        "total energy, chi2/ndf", "Frechet distance", "kernel distance", "AUC on observables", "AUC on hits",
+        "correlations differ by", "ahead of the next",
     )  # fmt: skip
     note = (
         "Value ± error, in brackets the floor: what another sample of the reference kind and of this size would give. "
@@ -75,39 +79,46 @@ def differing_table(name: str, one: Comparison, distance: str) -> Table:
     rows = [
         [
             observable, with_error(found.value, found.error), with_error(found.floor, found.floor_error),
-            with_error(found.excess, found.error), _sigma(found),
+            with_error(found.excess, found.error), sigma(found),
         ]
         for observable, found in one.differing(distance)[:MOST_DIFFERING]
     ]  # fmt: skip
-    header = ("observable", _words(distance), "floor", "above floor", "significance")
+    header = ("observable", words(distance), "floor", "above floor", "significance")
     return Table(f"{name}: what differs most", header, rows)
 
 
 def distances_table(name: str, one: Comparison) -> Table:
     """List all observables and distances."""
     kinds = list(next(iter(one.distances.values()), {}))
-    rows = [[observable, *(measured(found[kind]) for kind in kinds)] for observable, found in one.distances.items()]
-    note = "value ± error (floor)"
-    return Table(f"{name}: all distances", ("observable", *map(_words, kinds)), rows, note)
+    known = {key: found for key, found in one.distances.items() if any(one.available for one in found.values())}
+    rows = [[observable, *(measured(found[kind]) for kind in kinds)] for observable, found in known.items()]
+    n_left = len(one.distances) - len(known)
+    left = f"; {counted(n_left, 'observable')} that could not be compared: see metrics.json" if n_left else ""
+    return Table(f"{name}: all distances", ("observable", *map(words, kinds)), rows, f"value ± error (floor){left}")
 
 
-def energies_tables(found: Evaluation) -> Iterator[Table]:
-    """Say in which bin of incident energy each sample is worst."""
+def bins_tables(found: Evaluation, condition: str) -> Iterator[Table]:
+    """Say in which bin of a condition ("energies", "eta") each sample is worst, by each distance."""
+    kinds = found.settings.distances
     for name, one in found.comparisons.items():
-        title = f"{name}: by incident energy"
-        header = ("energy", "reference", "generated", "most different", _words(found.settings.distances[0]), "sigma")
-        if isinstance(one.energies, NotAvailable):
-            yield Table(title, header, (), str(one.energies))
+        parts: Sequence[BinPart] | NotAvailable = getattr(one, condition)
+        along = "incident energy" if condition == "energies" else condition
+        title = f"{name}: by {along}"
+        header = (along, "reference", "generated", *(f"most different: {words(kind)}" for kind in kinds))
+        if isinstance(parts, NotAvailable):
+            yield Table(title, header, (), str(parts))
             continue
-        rows = []
-        for part in one.energies:
-            sizes = [part.label, f"{part.n_reference:,}", f"{part.n_generated:,}"]
-            worst = part.worst(1)
-            rows.append([*sizes, worst[0][0], measured(worst[0][1]), _sigma(worst[0][1])] if worst else [
-                *sizes, "not available", UNKNOWN, UNKNOWN
-            ])  # fmt: skip
-        bad = max((p for p in one.energies if p.worst(1)), key=lambda p: p.worst(1)[0][1].significance, default=None)
-        yield Table(title, header, rows, f"Worst: {bad.label} ({bad.worst(1)[0][0]})." if bad else "")
+        rows = [
+            [part.label, f"{part.n_reference:,}", f"{part.n_generated:,}", *(_most(part.worst(k, 1)) for k in kinds)]
+            for part in parts
+        ]
+        worst = {kind: bad for kind in kinds if (bad := worst_of(parts, kind))}
+        told = [
+            f"{words(kind)}: {bad.label} ({bad.observable}, {sigma(bad.distance)} sigma; by chance alone the worst of "
+            f"all bins and observables is at {bad.expected:.1f})"
+            for kind, bad in worst.items()
+        ]
+        yield Table(title, header, rows, f"Worst bin. {'; '.join(told)}." if told else "")
 
 
 def reconstruction_tables(found: Evaluation) -> Iterator[Table]:
@@ -120,12 +131,13 @@ def reconstruction_tables(found: Evaluation) -> Iterator[Table]:
             continue
         rows = []
         for kind, agreement in after.energies.items():
-            rows.append([f"{_words(kind)}: response, generated / reference", *_cells(agreement.response)])
-            rows.append([f"{_words(kind)}: resolution, generated / reference", *_cells(agreement.resolution)])
+            rows.append([f"{words(kind)}: response, generated / reference", *_cells(agreement.response)])
+            rows.append([f"{words(kind)}: resolution, generated / reference", *_cells(agreement.resolution)])
         for kind, (theirs, mine) in after.means.items():
-            rows.append([f"{_words(kind)}: reference", *_cells(theirs)])
-            rows.append([f"{_words(kind)}: generated", *_cells(mine)])
-        note = "; ".join(f"{_words(kind)} not available: {why}" for kind, why in after.unavailable.items())
+            rows.append([f"{words(kind)}: reference", *_cells(theirs)])
+            rows.append([f"{words(kind)}: generated", *_cells(mine)])
+        missing = [f"{words(kind)} not available: {why}" for kind, why in after.unavailable.items()]
+        note = "; ".join([*after.warnings, *missing])
         yield Table(title, ("quantity", *after.bins.labels()), rows, note)
 
 
@@ -149,25 +161,30 @@ def measured(distance: Distance) -> str:
     return with_error(distance.value, distance.error) + floor
 
 
+def _most(worst: Sequence[tuple[str, Distance]]) -> str:
+    return "".join(f"{name} ({sigma(found)} sigma)" for name, found in worst[:1]) or "not available"
+
+
 def _finding_rows(finding: Finding) -> Iterator[list[str]]:
+    reasons = {measure.reason for measure in finding.measures}
+    if len(reasons) == 1 and "" not in reasons:  # one row is enough
+        yield [finding.name, UNKNOWN, measured(finding.measures[0]), UNKNOWN, finding.meaning]
+        return
     for number, measure in enumerate(finding.measures):
         first = number == 0
         yield [
-            finding.name if first else "", _words(measure.name), measured(measure), _sigma(measure),
+            finding.name if first else "", words(measure.name), measured(measure), sigma(measure),
             finding.meaning if first else "",
         ]  # fmt: skip
 
 
-def _above_floor(one: Comparison) -> str:
-    kinds = list(next(iter(one.distances.values()), {}))
-    return with_error(*one.mean_excess(kinds[0])) if kinds else UNKNOWN
+def auc(found: ClassifierResult | NotAvailable) -> str:
+    """Write the area under the curve of a classifier test."""
+    return str(found) if isinstance(found, NotAvailable) else measured(found.auc)
 
 
-def _auc(one: Comparison) -> str:
-    return f"{one.classifier}" if isinstance(one.classifier, NotAvailable) else measured(one.classifier.auc)
-
-
-def _sigma(distance: Distance) -> str:
+def sigma(distance: Distance) -> str:
+    """Write a significance."""
     return f"{distance.significance:.1f}" if math.isfinite(distance.significance) else UNKNOWN
 
 
@@ -175,18 +192,6 @@ def _cells(values: Measured) -> list[str]:
     return [with_error(value, error) for value, error in zip(values.value.tolist(), values.error.tolist(), strict=True)]
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """Write a name as words."""
     return name.replace("_", " ")
-
-
-def classifier_tables(found: Evaluation) -> Iterator[Table]:
-    """Say how well a network tells each sample from the reference."""
-    rows = []
-    for name, one in found.comparisons.items():
-        if isinstance(one.classifier, NotAvailable):
-            rows.append([name, str(one.classifier), UNKNOWN, UNKNOWN])
-            continue
-        auc = one.classifier.auc
-        rows.append([name, with_error(auc.value, auc.error), with_error(auc.floor, auc.floor_error), _sigma(auc)])
-    note = "Area under the curve of showers scored out of fold; 0.5: it cannot tell them apart, 1: always."
-    yield Table("Network on the observables", ("sample", "AUC", "floor", "significance"), rows, note)
