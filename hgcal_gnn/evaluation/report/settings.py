@@ -40,7 +40,8 @@ class EvaluationSettings:
         hits takes about 3 ms an epoch: 5,000 showers a side, 2 folds and 10 epochs some 5 minutes, the floor and the
         curve half of it again.
     batches, batch_sizes
-        Of the physics distances: batches of each size, smallest and largest size.
+        Of the physics distances: batches of each size, smallest and largest size; the kernel distance takes half as
+        many batches, all of one size.
     skip
         Parts that are left out, of `PARTS`.
     seed
