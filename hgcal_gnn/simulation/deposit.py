@@ -20,6 +20,7 @@ SAMPLE = 2000  # cells per layer from which the pitch is measured
 SEAM = 20.0  # cells this close [cm] to r phi = +-pi r are entered on both sides of the cut
 BINS_PER_CELL = 4  # at most, where cells fill only part of the layer's bounding box
 FARTHEST = 1e6  # a point this many bins away is in no cell
+EVEN = 1e-4  # sectors as wide as each other, in units of their width: float32 keeps as much
 MARGIN = 1.05  # rounding: a point this much beyond the farthest corner still counts
 FAR_NEIGHBOUR = (
     4  # without sizes or corners a cell reaches 0.75 of the distance to this neighbour (hexagons, squares: 1 pitch)
@@ -37,7 +38,7 @@ class CellFinder(NamedTuple):
         First group of each layer.
     grid : float64 [n_groups, 6]
         Origin in a and b [cm], 1 / bin width [1 / cm], number of bins along a and b, squared distance [cm^2] from a
-        centre beyond which a point belongs to no cell (0: sectors of a disk, all in one bin).
+        centre beyond which a point belongs to no cell (0: sectors of a disk, in bins of azimuth).
     first_bin : int64 [n_groups]
     bin_start : int64 [n_bins + 1]
     row : int32 [n_entries]
@@ -111,10 +112,18 @@ def _grid(table: CellTable, surface: Surface) -> _Grid:
 
 
 def _sectors(table: CellTable, surface: Surface) -> _Grid:
-    """Return one bin with all cells of a disk of (r, phi) sectors."""
+    """Return the cells of a disk of (r, phi) sectors: a bin for each azimuth if all are as wide, else one with all."""
     r, phi, dr, dphi = (table.extra[name][surface.rows].astype(np.float64) for name in ("r", "phi", "dr", "dphi"))
     row, place = np.arange(surface.start, surface.stop), np.stack([r, phi, dr / 2, dphi / 2], axis=1)
-    return _Grid(np.zeros(2), 1.0, np.ones(2, np.int64), 0.0, np.array([len(row)]), row, place)
+    width, first = float(dphi[0]), float(phi.min())
+    turns = (phi - first) / width
+    is_even = bool((np.abs(dphi - width) < EVEN * width).all() and (np.abs(turns - np.rint(turns)) < EVEN).all())
+    sector = np.rint(turns).astype(np.int64) if is_even else np.zeros(len(phi), np.int64)
+    n_sectors = max(round(2 * math.pi / width), int(sector.max()) + 1) if is_even else 1
+    order = np.argsort(sector, kind="stable")
+    counts = np.bincount(sector, minlength=n_sectors)
+    origin = np.array([0.0, first - width / 2])
+    return _Grid(origin, width, np.array([1, n_sectors]), 0.0, counts, row[order], place[order])
 
 
 def surface_coordinates(
@@ -181,8 +190,13 @@ def find_cell(finder: CellFinder, layer: int, a: float, b: float) -> int:
 @njit(cache=True, nogil=True)
 def _find_sector(finder: CellFinder, group: int, r: float, phi: float) -> int:
     """Return the row of the sector that holds a point, or -1."""
-    place, first = finder.place, finder.first_bin[group]
-    for entry in range(finder.bin_start[first], finder.bin_start[first + 1]):
+    place, grid = finder.place, finder.grid
+    sector, n_sectors = 0, int(grid[group, 4])
+    if n_sectors > 1:
+        from_first = (phi - grid[group, 1]) % (2 * math.pi)
+        sector = min(int(from_first * grid[group, 2]), n_sectors - 1)
+    here = finder.first_bin[group] + sector
+    for entry in range(finder.bin_start[here], finder.bin_start[here + 1]):
         if abs(place[entry, 0] - r) <= place[entry, 2]:
             turn = abs(place[entry, 1] - phi) % (2 * math.pi)
             if min(turn, 2 * math.pi - turn) <= place[entry, 3]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import fields, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +13,7 @@ from hgcal_gnn import __version__
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.geometry.material import MaterialProfile, load_material
 from hgcal_gnn.showers.root.write import write_root
-from hgcal_gnn.showers.store.writer import ShowerWriter
+from hgcal_gnn.showers.store.in_parts import write_in_parts
 from hgcal_gnn.simulation.simulate import sample_metadata, simulate_chunks
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def write_sample(
             yield showers.replace(cell=showers.cell + np.int32(rows.start), metadata=metadata)
 
     if Path(output).suffix.lower() == ".arrow":
-        resumed = _write_parts(chunks, n, Path(output), metadata, overwrite=overwrite, told=told)
+        resumed = write_in_parts(chunks, n, Path(output), metadata, part=PART, told=told, overwrite=overwrite)
         return SampleReport(resumed, empty)
     write_root(chunks(0), output, cells, overwrite=overwrite)
     return SampleReport(0, empty)
@@ -146,35 +145,6 @@ def needed_rows(cells: CellTable, beam: Beam) -> slice:
     if sides != [-1, 1] or not side or reach > depth:
         return slice(0, cells.n_cells)
     return slice(*np.searchsorted(cells.z_side, [side, side + 1]).tolist())
-
-
-def _write_parts(
-    chunks: Callable[[int], Iterator[Showers]],
-    n: int,
-    output: Path,
-    metadata: ShowerMetadata,
-    *,
-    overwrite: bool,
-    told: Callable[[int], Any],
-) -> int:
-    """Write the parts that an earlier call did not finish, join all, and return the showers it left."""
-    starts = range(0, n, PART)
-    keys = [f"showers {start} to {min(start + PART, n)}" for start in starts]
-    writer = ShowerWriter(output, keys, metadata, overwrite=overwrite)
-    first = min(writer.unfinished, default=len(keys))
-    done = min(first * PART, n)
-    told(done)
-    try:
-        if done < n:
-            coming = chunks(done)
-            for number in range(first, len(keys)):
-                with writer.part(number) as part:
-                    for showers in islice(coming, PART // STEP):
-                        part.write(showers)
-        writer.finish()
-    finally:
-        writer.abandon()  # leaves nothing behind unless there are finished parts
-    return done
 
 
 def _metadata(cells: CellTable, beam: Beam, seed: int, material: MaterialProfile) -> ShowerMetadata:
