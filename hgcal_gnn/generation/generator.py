@@ -41,7 +41,7 @@ class VoxelGenerator:
     Parameters
     ----------
     model
-        Its generating part trained.
+        Its generating part trained; what generates is its `prepare`d form.
     grid
     trained_on
     source
@@ -61,7 +61,7 @@ class VoxelGenerator:
         batch_size: int = 256,
         device: str = "cpu",
     ) -> None:
-        self.model = model.to(device).eval()
+        self.model = model.to(device).eval().prepare()
         self.grid = grid
         self.trained_on = trained_on
         self.source = source

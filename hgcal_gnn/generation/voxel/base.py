@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
@@ -93,6 +94,16 @@ class VoxelModel(nn.Module):
     @abstractmethod
     def generate(self, condition: Condition, random: torch.Generator | None = None) -> Tensor:
         """Generate images [GeV], [n, n_voxels], at least 0; `random` makes the noise."""
+
+    def prepare(self) -> VoxelModel:
+        """Return a model that generates the same, up to rounding, in less time, and cannot be trained; default: itself."""
+        return self
+
+    def _with_generating(self, generating: nn.Module) -> Self:
+        """Return the same model with another generating part, for `prepare`; all else is shared."""
+        other = copy.copy(self)
+        other._modules = {**self._modules, "generating": generating}
+        return other
 
     def sections(self, image: Tensor) -> dict[str, Tensor]:
         """Return the sections of images [n, n_voxels], [n, *shape] each."""
