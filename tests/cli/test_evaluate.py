@@ -56,7 +56,7 @@ def test_few_showers_make_a_report_that_says_so(run, made, photons, tmp_path):
     assert shown.code == 0, shown.err
     found = json.loads(shown.out)["samples"]["again"]
     assert found["distances"]["response"]["separation_power"]["value"] is None
-    for part in ("classifier", "energies", "reconstruction", "referee"):
+    for part in ("classifier", "classifier_hits", "classifier_cells", "energies", "eta", "reconstruction", "referee"):
         assert "40 of at least 100 showers" in found[part]["not_available"]
     assert "not available" in (tmp_path / "report" / "report.html").read_text()
 
@@ -68,6 +68,9 @@ def test_few_showers_make_a_report_that_says_so(run, made, photons, tmp_path):
         (("--generated", "{photons}", "--names", "a", "b"), 2, "2 names for 1 generated"),
         (("--generated", "{photons}", "{photons}"), 2, "a name of its own"),
         (("--generated", "{photons}", "--skip", "plots"), 2, "no parts plots"),
+        (("--generated", "{photons}", "--same-model", "gan"), 2, "give NAME=SAMPLE"),
+        (("--generated", "{photons}", "--same-model", "gan=a,b"), 2, "no generated samples a, b"),
+        (("--generated", "{photons}", "--regressor", "nowhere"), 1, "nowhere"),
         (("--generated", "{photons}", "--graph", "{toy}"), 1, "another geometry"),
         (("--generated", "{photons}", "--max-showers", "0"), 2, "at least 1"),
     ],
