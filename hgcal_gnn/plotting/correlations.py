@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.arrays import F64
 
 COLOURS = "RdBu_r"
-MOST_NAMES = 24  # so many names fit beside a matrix
+MOST_NAMES = 36  # so many names fit beside a matrix
 SMALLEST_SCALE = 0.1
 
 

@@ -76,12 +76,19 @@ def histogram_figure(
 def profile_figure(
     reference: Curve, generated: Mapping[str, Curve], *, xlabel: str, ylabel: str, reference_name: str = "reference"
 ) -> Figure:
-    """Draw a family of observables: mean over showers against layer or ring, below the ratio."""
+    """Draw a family of observables: mean over showers against layer or ring.
+
+    Below the ratio; the difference where the reference changes sign, as ratios to almost nothing tell nothing.
+    """
     place = reference.place
     edges = np.concatenate([place[:1] - 0.5, 0.5 * (place[1:] + place[:-1]), place[-1:] + 0.5])
     samples = {name: Steps(edges, one.mean, one.error) for name, one in generated.items()}
     theirs = Steps(edges, reference.mean, reference.error)
-    fig, ax, _ = steps_figure(theirs, samples, xlabel=xlabel, ylabel=ylabel, reference_name=reference_name)
+    known = theirs.value[np.isfinite(theirs.value)]
+    is_signed = bool(len(known)) and float(known.min()) < 0 < float(known.max())
+    fig, ax, _ = steps_figure(
+        theirs, samples, xlabel=xlabel, ylabel=ylabel, reference_name=reference_name, difference=is_signed
+    )
     ax.locator_params(axis="x", integer=True)
     return fig
 
@@ -95,8 +102,9 @@ def steps_figure(
     reference_name: str = "reference",
     log_x: bool = False,
     log_y: bool = False,
+    difference: bool = False,
 ) -> tuple[Figure, Axes, Axes]:
-    """Draw steps over a filled reference, below their ratio with error bands.
+    """Draw steps over a filled reference, below their ratio (or difference) with error bands.
 
     Returns
     -------
@@ -125,8 +133,8 @@ def steps_figure(
         ax.set_ylim((floor, 2 * top) if log_y else (1.1 * low, 1.1 * top if top > 0 else 0.1 * abs(low)))
     ax.set_xlim(reference.edges[0], reference.edges[-1])
     tidy(ax, "", ylabel)
-    draw_ratios(below, reference, generated)
-    tidy(below, xlabel, "ratio")
+    (draw_differences if difference else draw_ratios)(below, reference, generated)
+    tidy(below, xlabel, "difference" if difference else "ratio")
     fig.align_ylabels()
     fig.legend(loc="outside upper left", ncols=3, frameon=False, fontsize=8, labelcolor=INK)
     return fig, ax, below
@@ -147,6 +155,21 @@ def draw_ratios(ax: Axes, reference: Steps, generated: Mapping[str, Steps]) -> N
         _band(ax, one.edges, ratio, np.where(usable, one.error / np.abs(safe), np.nan), colour)
         ratios.append(ratio[usable & (np.abs(reference.value) > 3 * reference.error)])
     ax.set_ylim(*_ratio_range(ratios, own))
+
+
+def draw_differences(ax: Axes, reference: Steps, generated: Mapping[str, Steps]) -> None:
+    """Draw differences to the reference with bands of the samples' errors; grey around 0: the reference's own."""
+    _band(ax, reference.edges, np.zeros_like(reference.value), reference.error, FAINT, alpha=0.35)
+    ax.axhline(0.0, color=FAINT, linewidth=0.8, zorder=1)
+    shown = []
+    for number, one in enumerate(generated.values()):
+        colour, off = LINES[number % len(LINES)], one.value - reference.value
+        ax.stairs(off, one.edges, baseline=None, color=colour, linewidth=1.1, zorder=3)
+        _band(ax, one.edges, off, one.error, colour)
+        shown.append(np.abs(off[np.isfinite(off)]))
+    half = 1.2 * float(np.quantile(np.concatenate(shown), 0.95)) if any(map(len, shown)) else 0.0
+    if half > 0:
+        ax.set_ylim(-half, half)
 
 
 def _band(ax: Axes, edges: F64, value: F64, error: F64, colour: str, alpha: float = BAND) -> None:

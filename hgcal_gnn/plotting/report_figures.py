@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 WORST_MEMBERS = 12  # members of families that get a histogram of their own
 FEW = 20  # figures of classifiers, reconstruction, hits
+FEWEST_MEAN = 10  # showers behind a point of a profile: of fewer, the error is as uncertain as the mean
 MOST_CORRELATED = 400  # observables in a matrix
 UNDRAWABLE = (ArithmeticError, ValueError, RuntimeError)
 
@@ -101,14 +102,16 @@ def _profiles(found: Evaluation) -> Iterator[Drawn]:
     table = found.tables[REFERENCE]
     for family in families(table.names):
         columns = [table.names.index(name) for name in family.members]
-        curves = {name: curve(one.values[:, columns], family.places) for name, one in found.tables.items()}
+        curves = {
+            name: curve(one.values[:, columns], family.places, fewest=FEWEST_MEAN) for name, one in found.tables.items()
+        }
         reference = curves.pop(REFERENCE)
         unit = table.units[columns[0]]
-        text = " ".join(family.name.replace("_", " ").split())
+        text = " ".join(family.name.replace("#", " ").replace("_", " ").split())
         figure = profile_figure(
             reference, curves, xlabel=family.counted, ylabel=f"mean {text}" + (f" [{unit}]" if unit else "")
         )
-        yield Drawn(f"profile_{key_of(family.name)}", "profiles", "", f"{text}: mean over showers", figure)
+        yield Drawn(f"profile_{key_of(text)}", "profiles", "", f"{text}: mean over showers", figure)
 
 
 def _hits(found: Evaluation) -> Iterator[Drawn]:

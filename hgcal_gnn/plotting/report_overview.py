@@ -49,7 +49,7 @@ def spectrum_figure(spectra: Mapping[str, HitSpectrum], kind: str) -> Figure:
     fig, ax, _ = steps_figure(
         reference,
         steps,
-        xlabel=f"energy of a hit [{unit}]",
+        xlabel=f"{'calibrated energy' if kind == 'energy' else 'deposit'} of a hit [{unit}]",
         ylabel="hits per shower and bin",
         log_x=is_log,
         log_y=is_log,

@@ -242,3 +242,9 @@ def test_bins_hold_whole_numbers_and_count_what_is_outside():
     assert counted.share.sum() == pytest.approx(0.5)
     assert len(histogram_edges(np.full(9, np.nan))) == 2
     assert np.diff(histogram_edges(np.full(9, 3.5))).min() > 0
+
+
+def test_means_of_few_showers_are_not_drawn():
+    found = curve(np.array([[1.0, np.nan], [3.0, np.nan], [5.0, 2.0]]), (1, 2), fewest=2)
+    assert found.mean[0] == 3.0
+    assert np.isnan(found.mean[1])

@@ -47,7 +47,7 @@ class Curve(NamedTuple):
     place : float64 [n]
         The number: layer, ring.
     mean, error : float64 [n]
-        NaN where no shower has the observable.
+        NaN where (nearly) no shower has the observable.
     """
 
     place: F64
@@ -127,13 +127,13 @@ def families(names: Sequence[str]) -> list[Family]:
     ]
 
 
-def curve(values: Array, places: Sequence[int]) -> Curve:
-    """Average each member of a family [n_showers, n_members] over the showers that have it."""
+def curve(values: Array, places: Sequence[int], *, fewest: int = 1) -> Curve:
+    """Average each member of a family [n_showers, n_members] over the showers that have it, `fewest` or more."""
     known = np.isfinite(values)
     n = known.sum(axis=0)
     filled = np.where(known, values, 0.0).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = filled.sum(axis=0) / n
+        mean = np.where(n >= fewest, filled.sum(axis=0) / n, np.nan)
         square = np.where(known, (values - mean) ** 2, 0.0).sum(axis=0) / (n - 1)
         error = np.sqrt(square / n)
     return Curve(np.asarray(places, np.float64), mean, error)
