@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hgcal_gnn.plotting.style import FAINT, INK, LINES, MARKERS, figure, tidy
+import numpy as np
+
+from hgcal_gnn.plotting.style import FAINT, INK, LINES, MARKERS, figure, plain_log_ticks, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from hgcal_gnn.evaluation.amplification import Amplification
+    from hgcal_gnn.evaluation.calibration_of_scores import WeightHistogram
     from hgcal_gnn.evaluation.classifier import ClassifierResult
 
 SIZE = (5.6, 3.9)  # inches
@@ -29,6 +32,8 @@ def weights_figure(results: Mapping[str, ClassifierResult]) -> Figure:
             label=f"reference, as against {name}",
         )  # fmt: skip
     ax.axvline(0.0, color=FAINT, linewidth=0.8)
+    reach = max(_reach(result.weights) for result in results.values())
+    ax.set_xlim(-reach, reach)
     _finish(ax, "ln(reference / generated)", "share of the showers")
     return fig
 
@@ -56,6 +61,7 @@ def learning_figure(results: Mapping[str, ClassifierResult]) -> Figure:
                 **_style(number) | {"linestyle": "-"},
             )  # fmt: skip
     ax.set_xscale("log")
+    plain_log_ticks(ax.xaxis)
     _finish(ax, "showers in training, both samples", "AUC")
     return fig
 
@@ -77,8 +83,16 @@ def amplification_figure(curves: Mapping[str, Amplification]) -> Figure:
         )  # fmt: skip
     ax.set_xscale("log")
     ax.set_yscale("log")
+    plain_log_ticks(ax.xaxis)
+    plain_log_ticks(ax.yaxis)
     _finish(ax, "generated showers", "error of the shares in quantiles")
     return fig
+
+
+def _reach(weights: WeightHistogram) -> float:
+    """Return how far from 0 the histogram is filled."""
+    filled = np.flatnonzero((weights.reference > 0) | (weights.generated > 0))
+    return max(abs(float(weights.edges[filled[0]])), abs(float(weights.edges[filled[-1] + 1]))) if len(filled) else 1.0
 
 
 def _style(number: int) -> dict[str, Any]:

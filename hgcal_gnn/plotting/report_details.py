@@ -66,7 +66,7 @@ def count_details(found: Evaluation) -> int:
 def _bins(found: Evaluation, section: str, condition: str, along: Mapping[str, Array]) -> Iterator[Drawn]:
     every = {name: getattr(one, section) for name, one in found.comparisons.items()}
     parts: dict[str, Sequence[BinPart]] = {n: one for n, one in every.items() if not isinstance(one, NotAvailable)}
-    if not parts:
+    if not any(part.distances for some in parts.values() for part in some):
         return
     distance = found.settings.distances[0]
     caption = f"Mean excess over the floor of all observables, by {condition}"

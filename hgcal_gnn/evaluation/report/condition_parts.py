@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hgcal_gnn.evaluation.conditional import conditional_distances
+from hgcal_gnn.evaluation.conditional import BINS, conditional_distances
 from hgcal_gnn.evaluation.report.availability import NotAvailable, attempt, too_few
 from hgcal_gnn.evaluation.report.contents import REFERENCE, BinPart
 from hgcal_gnn.evaluation.report.distance_parts import LEFT_OUT, sizes
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.evaluation.report.settings import EvaluationSettings
 
 SAME_ETA = 1e-3  # showers within so much have one eta
+SHOWERS_PER_BIN = 120  # at least, on average, so that few bins have less than the 100 that a distance needs
 FEWEST_REPLICAS = 20  # behind an error in a bin; else half of those of the whole samples: there are so many bins
 
 
@@ -27,7 +28,7 @@ def energies(
 ) -> list[BinPart] | NotAvailable:
     """Compare each observable by each distance of the settings, in bins of incident energy.
 
-    8 bins with equally many reference showers, or one for each beam energy.
+    8 bins with equally many reference showers (fewer below 960 showers), or one for each beam energy.
     """
     unknown = [
         name
@@ -54,7 +55,7 @@ def by_eta(
     return attempt(
         "eta",
         lambda: _parts(reference, generated, along, settings),
-        unless=_no_eta(along) or too_few(sizes(reference, generated)),
+        unless=too_few(sizes(reference, generated)) or _no_eta(along),
     )
 
 
@@ -88,9 +89,10 @@ def _parts(
     unit: str = "",
 ) -> list[BinPart]:
     replicas = min(settings.replicas, max(settings.replicas // 2, FEWEST_REPLICAS))
+    bins = int(np.clip(min(len(reference), len(generated)) // SHOWERS_PER_BIN, 1, BINS))
     found = {
         distance: conditional_distances(
-            reference, generated, along=along, distance=distance, replicas=replicas, seed=settings.seed
+            reference, generated, along=along, bins=bins, distance=distance, replicas=replicas, seed=settings.seed
         )
         for distance in settings.distances
     }

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.showers.showers import Showers
     from hgcal_gnn.showers.store import ShowerStore
 
+MOST_TRAINING = 100_000  # training showers read, whatever `max_showers`: their number counts
 NOISE, THRESHOLD = 0.2, 0.5  # E_MIP, of detectors whose electronics are not known
 
 
@@ -59,7 +60,7 @@ class HitParts:
         self.training = (
             None
             if training is None
-            else open_sample("training", training, graph, max_showers=settings.max_showers, seed=settings.seed)
+            else open_sample("training", training, graph, max_showers=MOST_TRAINING, seed=settings.seed)
         )
 
     def reconstruction(self, name: str) -> AfterReconstruction | NotAvailable:

@@ -68,10 +68,12 @@ def summary_table(found: Evaluation) -> Table:
     )  # fmt: skip
     note = (
         "Value ± error, in brackets the floor: what another sample of the reference kind and of this size would give. "
+        "Columns that are available for no sample are left out. "
         "Ranked by the mean place in the columns that are available; 'ahead' is the difference to the next sample in "
         "the Frechet distance (else the first distance), in standard deviations."
     )
-    return Table("Ranking", header, rows, note)
+    kept = [k for k in range(len(header)) if not rows or not all(row[k].startswith("not available") for row in rows)]
+    return Table("Ranking", [header[k] for k in kept], [[row[k] for k in kept] for row in rows], note)
 
 
 def differing_table(name: str, one: Comparison, distance: str) -> Table:
