@@ -77,6 +77,8 @@ def _pair(
     if len(energy) > 1:
         ax.set_xscale("log")
         plain_log_ticks(ax.xaxis)
+    else:
+        ax.set_xticks(energy, [f"{one:.4g}" for one in energy])  # the points lie apart to be seen, not in energy
     ax.margins(x=0.08)
     tidy(ax, "", ylabel)
     tidy(below, ENERGY, "generated /\nreference")

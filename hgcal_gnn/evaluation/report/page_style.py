@@ -24,6 +24,7 @@ th, td { padding: 4px 10px; text-align: right; border-bottom: 1px solid var(--ru
 th { color: var(--faint); font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; white-space: nowrap; }
 td.missing { color: var(--faint); font-style: italic; text-align: left; max-width: 34ch; }
+#differences td, #energies td, #distances td { white-space: nowrap; }
 #referee td, #referee th, #summary td:nth-child(n+2), #summary th { text-align: left; }
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(350px, 1fr)); gap: 14px; }
 figure { margin: 0; padding: 8px; background: var(--panel); border-radius: 6px; }
