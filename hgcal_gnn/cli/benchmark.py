@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hgcal_gnn.cli import arguments as args
-from hgcal_gnn.cli.simulate import Particle
+from hgcal_gnn.cli.beam_options import Particle
 from hgcal_gnn.cli.variadic import VariadicCommand
 from hgcal_gnn.errors import UsageError
 

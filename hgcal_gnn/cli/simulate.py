@@ -5,34 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hgcal_gnn.cli import arguments as args
-from hgcal_gnn.errors import UsageError
+from hgcal_gnn.cli.beam_options import ENERGY_FORMS, BeamOptions, Direction, Particle, Pt
 
 if TYPE_CHECKING:
     from hgcal_gnn.geometry.material import MaterialProfile
-    from hgcal_gnn.simulation.beam import Beam
 
 MANY = 0.1  # share of showers without hits that is worth a warning
-
-
-class Particle(StrEnum):
-    """What can be simulated."""
-
-    photon = "photon"
-    electron = "electron"
-    positron = "positron"
-    muon = "muon"
-    antimuon = "antimuon"
-    pion = "pion"
-    pi_plus = "pi+"
-    pi_minus = "pi-"
-    pi0 = "pi0"
 
 
 def register(app: typer.Typer) -> None:
@@ -50,18 +34,14 @@ def simulate(
         typer.Option(help="Material per layer: YAML file, or a built-in detector (default: what the graph is called)."),
     ] = None,
     particle: Annotated[Particle, typer.Option(help="What is shot.")] = Particle.photon,
-    energy: Annotated[
-        str | None, typer.Option(help="Total energy [GeV]: 50 | 5,50,500 | 10..100 (flat) | log:1..1000. Default: 50.")
-    ] = None,
-    pt: Annotated[str | None, typer.Option(help="Instead of --energy: transverse momentum [GeV], same forms.")] = None,
+    energy: Annotated[str | None, typer.Option(help=f"Total energy [GeV]: {ENERGY_FORMS}. Default: 50.")] = None,
+    pt: Pt = None,
     eta: Annotated[
         str | None,
         typer.Option(help="Pseudorapidity: 2.0 or 1.6..2.9 (flat). Default: 2.0; small detectors: at their middle."),
     ] = None,
     phi: Annotated[str | None, typer.Option(help="Azimuth [rad]: 1.57 or 0..1.05 (flat). Default: all around.")] = None,
-    direction: Annotated[
-        str | None, typer.Option(help="Instead of --eta and --phi: a vector, 1,0,0 into a barrel, 0,0,1 along z.")
-    ] = None,
+    direction: Direction = None,
     vertex: Annotated[str, typer.Option(help="Where the particles start [cm]: x,y,z.")] = "0,0,0",
     vertex_sigma: Annotated[str, typer.Option(help="Gaussian smearing of the vertex [cm]: x,y,z.")] = "0,0,0",
     seed: Annotated[int, typer.Option(help="Same command and seed, same file.")] = 0,
@@ -72,17 +52,18 @@ def simulate(
     from hgcal_gnn.files import check_writable
 
     check_writable(output, overwrite=overwrite)
-    beam = _beam(particle, energy, pt, eta, phi, direction, vertex, vertex_sigma)
-    is_aimed = eta is not None or phi is not None or direction is not None
+    options = BeamOptions(particle, energy, pt, eta, phi, direction, vertex, vertex_sigma)
     from hgcal_gnn.cli.compiling import compile_note
     from hgcal_gnn.cli.showers_geometry import choose_graph
     from hgcal_gnn.cli.showers_interrupt import resumable
     from hgcal_gnn.progress import progress_bar
+    from hgcal_gnn.simulation.beam import Beam
     from hgcal_gnn.simulation.sample import aim, check_output, write_sample
 
     check_output(output)
+    beam = options.change(Beam())
     cells = choose_graph(graph, detector).cells
-    beam = beam if is_aimed else replace(beam, direction=aim(cells))
+    beam = beam if options.is_aimed else replace(beam, direction=aim(cells))
     known = _material(material, cells.detector)
     started = time.perf_counter()
     with compile_note(), resumable(output), progress_bar("simulating", total=number, unit="shower") as bar:
@@ -105,36 +86,6 @@ def simulate(
     if found.empty > MANY * number:
         advice = "does the beam point at the detector? (--eta, --phi, --direction, --vertex)"
         print(f"warning: {found.empty} of {number} showers left no hit: {advice}", file=sys.stderr)
-
-
-def _beam(
-    particle: Particle,
-    energy: str | None,
-    pt: str | None,
-    eta: str | None,
-    phi: str | None,
-    direction: str | None,
-    vertex: str,
-    vertex_sigma: str,
-) -> Beam:
-    """Turn the options into a beam."""
-    if energy is not None and pt is not None:
-        msg = "give --energy or --pt, not both"
-        raise UsageError(msg)
-    from hgcal_gnn.simulation.beam import Beam, parse_spectrum
-
-    optional = {
-        "eta": args.parse_interval(eta, "--eta"),
-        "phi": args.parse_interval(phi, "--phi"),
-        "direction": args.parse_vector(direction, "--direction"),
-    }
-    return Beam(
-        particle=particle.value,
-        spectrum=parse_spectrum(energy or "50") if pt is None else parse_spectrum(pt, "pt"),
-        vertex=args.parse_vector(vertex, "--vertex") or (0.0, 0.0, 0.0),
-        vertex_sigma=args.parse_vector(vertex_sigma, "--vertex-sigma") or (0.0, 0.0, 0.0),
-        **{name: value for name, value in optional.items() if value is not None},  # type: ignore[arg-type]
-    )
 
 
 def _material(material: str | None, detector: str) -> MaterialProfile:

@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from hgcal_gnn.arrays import F32, I32, I64, Array
     from hgcal_gnn.showers.showers import Showers
+    from hgcal_gnn.showers.store import ShowerStore
     from hgcal_gnn.simulation.beam import Beam
 
 TYPES = {"pdg_id": np.int32, "event_id": np.int64}  # all else float32
@@ -46,6 +47,11 @@ class Particles:
     def of(cls, showers: Showers) -> Particles:
         """Take those of showers."""
         return cls(**{item.name: getattr(showers, item.name) for item in fields(cls)})
+
+    @classmethod
+    def of_store(cls, store: ShowerStore) -> Particles:
+        """Take those of a store, without reading its hits."""
+        return cls(**{item.name: np.array(store.column(item.name)) for item in fields(cls)})
 
     @classmethod
     def of_beam(cls, beam: Beam, n: int, *, seed: int = 0, first: int = 0) -> Particles:

@@ -40,6 +40,8 @@ class TrainedOn:
         Of directions [rad]; None where not known.
     vertex
         Mean [cm], taken where nothing else is said.
+    vertex_spread
+        Standard deviations [cm].
     direction
         Mean unit vector.
     beam
@@ -51,6 +53,7 @@ class TrainedOn:
     theta: tuple[float, float] | None = None
     phi: tuple[float, float] | None = None
     vertex: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    vertex_spread: tuple[float, float, float] = (0.0, 0.0, 0.0)
     direction: tuple[float, float, float] | None = None
     beam: Mapping[str, Any] = field(default_factory=dict)
 
@@ -110,10 +113,14 @@ class GeneratorWeights:
                 f"{FORMAT}; upgrade with: pip install --upgrade hgcal-gnn"
             )
             raise InputError(msg)
-        rows = {name: arrays.pop(GRID + name) for name in about["sections"]}
-        axes = {name: tuple(names) for name, names in about["axes"].items()}
-        grid = VoxelGrid(about["detector"], about["cells_sha256"], about["n_cells"], rows, axes)
-        return cls(arrays, grid, TrainedOn(**_tuples(about["trained_on"])))
+        try:
+            rows = {name: arrays.pop(GRID + name) for name in about["sections"]}
+            axes = {name: tuple(names) for name, names in about["axes"].items()}
+            grid = VoxelGrid(about["detector"], about["cells_sha256"], about["n_cells"], rows, axes)
+            return cls(arrays, grid, TrainedOn(**_tuples(about["trained_on"])))
+        except (KeyError, TypeError, AttributeError) as error:
+            msg = f"{path}: its description of the generator is incomplete ({error}); the file is damaged"
+            raise InputError(msg) from error
 
 
 def _tuples(settings: dict[str, Any]) -> dict[str, Any]:

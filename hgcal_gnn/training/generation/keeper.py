@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import pytorch_lightning as lightning
 
     from hgcal_gnn.generation.adversarial import AdversarialModule
+
+log = logging.getLogger(__name__)
 
 
 class StageKeeper(Keeper):
@@ -59,13 +62,20 @@ class StageKeeper(Keeper):
             self.state.best_loss, self.state.best_epoch = loss, trainer.current_epoch
             if trainer.is_global_zero:
                 self._write(module)
+        if not math.isfinite(self.state.best_loss):
+            log.warning(
+                "%s: no check could be judged by the chosen measure (too few validation showers?); its last weights "
+                "are kept", name
+            )  # fmt: skip
+            self.state.best_epoch = trainer.current_epoch
+            if trainer.is_global_zero:
+                self._write(module)
         trainer.strategy.barrier()
         self.stages.append({"name": name, "best_loss": self.state.best_loss, "best_check": self.state.best_epoch + 1})
-        if math.isfinite(self.state.best_loss):
-            best = load_file(self.best)
-            module.model.generating.load_state_dict(best)
-            if module.average is not None:
-                module.average.module.load_state_dict(best)
+        best = load_file(self.best)
+        module.model.generating.load_state_dict(best)
+        if module.average is not None:
+            module.average.module.load_state_dict(best)
         self.state.best_loss = math.inf  # weights of another stage are no rivals
 
     def _write(self, module: AdversarialModule) -> None:

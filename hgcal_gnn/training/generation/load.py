@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import torch
 
-from hgcal_gnn.errors import InputError
+from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.generation.generator import VoxelGenerator
 from hgcal_gnn.generation.models import MODELS, kind_of
 from hgcal_gnn.generation.voxel.base import ImageSizes
@@ -34,18 +35,35 @@ def load_generator(path: Path, *, device: str = "cpu", batch_size: int = 256) ->
     ------
     InputError
         If the folder holds no finished run of a generator, or a file of it is damaged or does not fit the settings.
+    UsageError
+        If there is no such device.
     """
     folder = RunFolder(path)
     config = folder.read_generation_config()
     if not folder.weights.exists():
         msg = f"{path}: the run is not finished, it has no model.safetensors; go on: hgcal-gnn train {path} --resume"
         raise InputError(msg)
+    _check_device(device)
     weights = GeneratorWeights.load(folder.weights)
     try:
         return generator_of(config, weights, source=str(path), device=device, batch_size=batch_size)
     except RuntimeError as error:
         msg = f"{folder.weights}: does not fit the settings in {folder.config} ({str(error).splitlines()[0]})"
         raise InputError(msg) from error
+
+
+def weights_digest(path: Path) -> str:
+    """Return the first 12 digits of the sha256 of a run's weights: which training made a sample."""
+    with RunFolder(path).weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # the latter where PyTorch was built without it
+        msg = f"device {device}: cannot be used here ({str(error).splitlines()[0]}); use cpu"
+        raise UsageError(msg) from error
 
 
 def generator_of(

@@ -87,14 +87,16 @@ def describe_particles(sample: Sample, config: GenerationConfig) -> TrainedOn:
     x, y, z = vectors["direction"].T
     is_known = bool(np.isfinite(vectors["direction"]).all())
     theta, phi = np.arctan2(np.hypot(x, y), z), np.arctan2(y, x)
-    vertex = np.nan_to_num(vectors["vertex"]).mean(axis=0)
+    vertex = np.nan_to_num(vectors["vertex"])
+    center, spread = vertex.mean(axis=0).tolist(), vertex.std(axis=0).tolist()
     simulate = config.data.train.simulate
     return TrainedOn(
         pdg_ids=tuple(np.unique(read["pdg_id"]).tolist()),
         energy=(float(read["incident_energy"].min()), float(read["incident_energy"].max())),
         theta=(float(theta.min()), float(theta.max())) if is_known else None,
         phi=(float(phi.min()), float(phi.max())) if is_known else None,
-        vertex=(float(vertex[0]), float(vertex[1]), float(vertex[2])),
+        vertex=(center[0], center[1], center[2]),
+        vertex_spread=(spread[0], spread[1], spread[2]),
         direction=_mean_direction(vectors["direction"]) if is_known else None,
         beam={} if simulate is None else simulate.model_dump(mode="json"),
     )

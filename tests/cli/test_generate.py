@@ -1,0 +1,154 @@
+"""generate: files of showers by a trained generator, and what it says to requests it cannot serve."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from hgcal_gnn.batching.voxel_grid import VoxelGrid
+from hgcal_gnn.config.any_run import check_run
+from hgcal_gnn.config.read import write_config
+from hgcal_gnn.generation import sample_file
+from hgcal_gnn.generation.models import MODELS
+from hgcal_gnn.generation.voxel.base import ImageSizes
+from hgcal_gnn.generation.weights import GeneratorWeights, TrainedOn
+from hgcal_gnn.geometry.detectors import make_detector
+from hgcal_gnn.showers.convert import convert
+from hgcal_gnn.showers.convert.hdf5_source import Hdf5Options
+from hgcal_gnn.showers.store import open_store, write_showers
+
+DETECTOR = "calochallenge-1-photons"
+BEAM = {"particle": "photon", "energy": "1,4,16,64", "direction": [0.0, 0.0, 1.0], "number": 400, "seed": 1}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run whose generator was never trained: all that `generate` needs."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    folder.mkdir()
+    content = {"data": {"detector": DETECTOR, "train": {"simulate": BEAM}}, "model": {"kind": "calo_shower_gan"}}
+    config = check_run(content, "test")
+    write_config(config, folder / "config.yaml")
+    grid = VoxelGrid.of_cells(make_detector(DETECTOR))
+    trained_on = TrainedOn((22,), (1.0, 64.0), (0.0, 0.0), (0.0, 0.0), direction=(0.0, 0.0, 1.0), beam=BEAM)
+    torch.manual_seed(0)
+    model = MODELS["calo_shower_gan"](config.model, ImageSizes(grid.shapes, (22,), (1.0, 64.0)))
+    arrays = {name: values.numpy() for name, values in model.generating.state_dict().items()}
+    GeneratorWeights(arrays, grid, trained_on).save(folder / "model.safetensors")
+    return folder
+
+
+def test_the_same_command_gives_the_same_file(run, trained, tmp_path):
+    """The beam is that of the training; another seed gives other showers."""
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        assert run("generate", trained, "-n", 300, "--seed", seed, "-o", f"{name}.arrow").code == 0
+    same, other = ((tmp_path / f"{name}.arrow").read_bytes() for name in "bc")
+    assert (tmp_path / "a.arrow").read_bytes() == same != other
+    showers = open_store(tmp_path / "a.arrow").read(slice(None))
+    assert sorted(np.unique(showers.incident_energy)) == [1, 4, 16, 64]
+    assert showers.metadata.cells_sha256 == make_detector(DETECTOR).sha256
+    assert showers.metadata.extra["detector"] == DETECTOR
+
+
+def test_an_interrupted_generation_goes_on(run, trained, tmp_path, monkeypatch):
+    """Finished parts are kept; the file in the end is that of an uninterrupted command."""
+    monkeypatch.setattr(sample_file, "PART", 64)
+    command = ("generate", trained, "--energy", "2..32", "-n", 200, "--batch-size", 32, "-o")
+    written = sample_file.write_generated
+
+    def interrupted(*arguments, progress, **options):
+        def stop(done):
+            if done == 192:
+                raise KeyboardInterrupt
+            progress(done)
+
+        return written(*arguments, progress=stop, **options)
+
+    monkeypatch.setattr(sample_file, "write_generated", interrupted)
+    outcome = run(*command, "a.arrow")
+    assert outcome.code == 130
+    assert "2 finished parts are kept" in outcome.err
+    monkeypatch.setattr(sample_file, "write_generated", written)
+    outcome = run(*command, "a.arrow")
+    assert "(128 from an earlier run)" in outcome.out
+    assert run(*command, "b.arrow").code == 0
+    assert (tmp_path / "a.arrow").read_bytes() == (tmp_path / "b.arrow").read_bytes()
+
+
+def test_root_and_hdf5_files_hold_the_showers_of_the_store(run, trained, tmp_path):
+    for ending in ("arrow", "root", "h5"):
+        assert run("generate", trained, "-n", 50, "-o", f"a.{ending}").code == 0
+    cells = make_detector(DETECTOR)
+    whole = open_store(tmp_path / "a.arrow").read(slice(None))
+    for ending in ("root", "h5"):
+        convert([tmp_path / f"a.{ending}"], tmp_path / f"{ending}.arrow", cells, hdf5=Hdf5Options(pdg_id=22))
+        again = open_store(tmp_path / f"{ending}.arrow").read(slice(None))
+        np.testing.assert_array_equal(again.n_hits, whole.n_hits)
+        np.testing.assert_allclose(again.visible, whole.visible, rtol=1e-5)
+        np.testing.assert_allclose(again.incident_energy, whole.incident_energy, rtol=1e-6)
+
+
+def test_the_particles_of_a_store_are_taken_in_order(run, trained, tmp_path):
+    """One shower each, or again and again."""
+    assert run("generate", trained, "--energy", "2..60", "-n", 40, "-o", "a.arrow").code == 0
+    assert run("generate", trained, "--like", "a.arrow", "-o", "b.arrow").code == 0
+    assert run("generate", trained, "--like", "a.arrow", "-n", 90, "-o", "c.arrow").code == 0
+    one, two, three = (open_store(tmp_path / f"{name}.arrow").column("incident_energy") for name in "abc")
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(three, np.resize(one, 90))
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "expected"),
+    [
+        (["-n", 5, "--energy", "130"], 2, "trained on 1 to 64 GeV and is asked for 130 GeV"),
+        (["-n", 5, "--energy", "130", "--extrapolate"], 0, "130 GeV lies outside of it"),
+        (["-n", 5, "--energy", "100"], 0, "100 GeV lies outside of it"),
+        (["-n", 5, "--energy", "10", "--eta", "2.0"], 0, "directions of theta from 0 to 0 rad; 0.2"),
+        (["-n", 5, "--energy", "10", "--vertex", "0,3,0"], 0, "vertices at y = 0 +- 0 cm; 3 to 3 cm"),
+        (["-n", 5, "--particle", "pion"], 2, "the model was trained on photon; it cannot generate pi+"),
+        (["-n", 5, "--energy", "10", "--pt", "5"], 2, "--energy or --pt"),
+        (["-n", 5, "--direction", "0,0,1", "--eta", "5"], 2, "--direction or --eta"),
+        (["-n", 5, "--device", "nonsense"], 2, "device nonsense: cannot be used here"),
+        ([], 2, "how many showers?"),
+    ],
+)
+def test_requests_outside_of_the_training(run, trained, options, code, expected, caplog):
+    """Warned of or refused; in the latter case nothing is written."""
+    outcome = run("generate", trained, "-o", "a.arrow", *options)
+    assert outcome.code == code
+    assert expected in outcome.err + caplog.text
+
+
+def test_incomplete_particles_are_refused(run, trained, tmp_path):
+    assert run("generate", trained, "-n", 20, "-o", "a.arrow").code == 0
+    showers = open_store(tmp_path / "a.arrow").read(slice(None))
+    energy = showers.incident_energy.copy()
+    energy[:3] = np.nan
+    write_showers(showers.replace(incident_energy=energy), tmp_path / "b.arrow")
+    outcome = run("generate", trained, "--like", "b.arrow", "-o", "c.arrow")
+    assert outcome.code == 1
+    assert "b.arrow: 3 of 20 particles have no energy, which the generator needs to be told" in outcome.err
+    assert not (tmp_path / "c.arrow").exists()
+
+
+def test_runs_that_cannot_generate_are_refused(run, trained, tmp_path):
+    """No run, one that is not finished, a damaged one, weights of another model, a regressor."""
+    folder = tmp_path / "other"
+    command = ("generate", folder, "-n", 5, "-o", "a.arrow")
+    assert "is no folder of a run" in run(*command).err
+    folder.mkdir()
+    settings = (trained / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(settings)
+    assert "the run is not finished" in run(*command).err
+    weights = (trained / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[:-1000])
+    assert "truncated or damaged" in run(*command).err
+    (folder / "model.safetensors").write_bytes(weights)
+    (folder / "config.yaml").write_text(settings.replace("latent: 100", "latent: 50"))
+    assert "does not fit the settings" in run(*command).err
+    (folder / "config.yaml").write_text(
+        "data: {detector: calochallenge-1-photons, train: {showers: x.arrow}}\nmodel: {kind: dnn}\n"
+    )
+    assert "trains a regressor, a generator is needed here" in run(*command).err
