@@ -120,8 +120,13 @@ class AdversarialModule(lightning.LightningModule):
         optimiser.step()
         shown = {f"train/{player.name}": loss.detach(), **{f"train/{k}": v.detach() for k, v in losses.items()}}
         self.log_dict(shown, on_step=False, on_epoch=True, batch_size=len(batch))
-        if self.average is not None and player.name == "generator":
+        if self.average is not None and self._generates(player):
             self.average.update_parameters(self.model.generating)
+
+    def _generates(self, player: Player) -> bool:
+        """Say whether a player trains weights that `generate` uses."""
+        generating = set(map(id, self.model.generating.parameters()))
+        return any(id(weight) in generating for weight in player.trains.parameters())
 
     def _distance_to_history(self, player: Player) -> Tensor:
         """Return the squared distance of weights to their mean so far, and take them into the mean."""

@@ -87,6 +87,8 @@ class Player:
         Iterations (batches) from one turn to the next.
     turns
         Steps in a turn; each calls `losses` again (with fresh noise, same batch).
+    since
+        Iterations of the stage before its first turn.
     until
         Iterations of the stage after which it takes no more turns; None: never.
     clip
@@ -99,12 +101,13 @@ class Player:
     optimiser: OptimiserConfig
     every: int = 1
     turns: int = 1
+    since: int = 0
     until: int | None = None
     clip: float = 0.0
 
     def acts(self, iteration: int) -> bool:
         """Say whether it has a turn in an iteration of the stage, counted from 0."""
-        in_time = self.until is None or iteration < self.until
+        in_time = iteration >= self.since and (self.until is None or iteration < self.until)
         return in_time and iteration % self.every == self.every - 1
 
 
