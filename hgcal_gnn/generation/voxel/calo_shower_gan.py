@@ -36,6 +36,7 @@ class CaloShowerGANConfig(VoxelModelConfig):
     critic: tuple[PositiveInt, ...] = Field((368, 368, 368), description="N4..N6: hidden layers of the critic")
     activation: Activation = "swish"
     critic_activation: Activation = "relu"
+    scale: PositiveFloat = Field(1.0, description="what the voxels of a mean shower sum up to inside of the networks")
     generator_init: Literal["glorot_normal", "he_uniform"] = "glorot_normal"
     gradient_penalty: PositiveFloat = Field(3.0, description="lambda")
     critic_steps: PositiveInt = Field(8, description="D/G ratio: steps of the critic per step of the generator")
@@ -86,18 +87,18 @@ class CaloShowerGAN(VoxelModel):
             dense([sizes.n_voxels + 1, *config.critic, 1], config.critic_activation, "he_uniform")
             for _ in self.generating
         )
-        self.generating.register_buffer("unit", torch.ones(()))  # visible energy per incident energy
+        self.generating.register_buffer("unit", torch.ones(()))
         low, high = sizes.energy
         self.edges = (0.0, *config.split, math.inf)
         self.ends = [(max(low, start), min(high, stop)) for start, stop in pairwise(self.edges)]
 
     def fit(self, sample: ImageBatch) -> None:
         """Take the visible share of the energy, so that voxels sum up to about 1 as those of the data set do."""
-        self.unit.fill_(float(sample.image.sum() / sample.condition.energy.sum()))
+        self.unit.fill_(float(sample.image.sum() / sample.condition.energy.sum()) / self.config.scale)
 
     @property
     def unit(self) -> Tensor:
-        """Visible energy per incident energy."""
+        """Visible energy per incident energy, over the scale."""
         unit: Tensor = self.generating.unit  # type: ignore[assignment]
         return unit
 
@@ -118,10 +119,11 @@ class CaloShowerGAN(VoxelModel):
         return images
 
     def _energies(self, number: int, condition: Condition, random: torch.Generator | None) -> Tensor:
-        return self._fractions(number, condition, random) * (condition.energy * self.unit)[:, None]
+        fractions = torch.relu(self._fractions(number, condition, random))  # swish reaches below 0
+        return fractions * (condition.energy * self.unit)[:, None]
 
     def _fractions(self, number: int, condition: Condition, random: torch.Generator | None = None) -> Tensor:
-        """Generate voxels in units of the incident energy, at least 0."""
+        """Generate voxels in units of the incident energy."""
         part: DenseGenerator = self.generating[number]  # type: ignore[assignment]
         # Gaussian noise of mean 0.5 and standard deviation 0.5
         z = 0.5 + 0.5 * noise(len(condition), part.latent, condition.energy, random)
@@ -166,16 +168,21 @@ class CaloShowerGAN(VoxelModel):
 
 
 class DenseGenerator(nn.Module):
-    """Noise and condition to voxels: dense layers with batch normalisation, ReLU at the end."""
+    """Noise and condition to voxels: dense layers with batch normalisation between them, the activation at the end.
+
+    The public code (chnzhangrui/funcXtraining, training/model.py) ends with the same activation: swish for photons.
+    """
 
     def __init__(self, latent: int, hidden: Sequence[int], n_voxels: int, activation: Activation, init: str) -> None:
         super().__init__()
         self.latent = latent
         self.layers = dense([latent + 1, *hidden, n_voxels], activation, init, normalised=True)
+        self.output = ACTIVATIONS[activation]()
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
         """Turn noise [n, latent] and condition [n, 1] into voxels [n, n_voxels] in units of the incident energy."""
-        return torch.relu(self.layers(torch.cat([z, condition], dim=1)))
+        voxels: Tensor = self.output(self.layers(torch.cat([z, condition], dim=1)))
+        return voxels
 
 
 def dense(sizes: Sequence[int], activation: str, init: str, *, normalised: bool = False) -> nn.Sequential:
