@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 import torch
 
@@ -9,6 +11,9 @@ from hgcal_gnn.generation.condition import Condition
 from hgcal_gnn.generation.image_batch import ImageBatch
 from hgcal_gnn.generation.voxel.base import ImageSizes
 from hgcal_gnn.generation.voxel.calo_shower_gan import CaloShowerGAN, CaloShowerGANConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PHOTONS = {"layer_0": (1, 8), "layer_1": (10, 16), "layer_2": (10, 19), "layer_3": (1, 5), "layer_12": (1, 5)}
 PION = {
@@ -23,7 +28,7 @@ def particles(*energies: float) -> Condition:
     return Condition(torch.tensor(energies), along_z, torch.zeros(n, 3), torch.zeros(n, dtype=torch.int64))
 
 
-def model(shapes: dict[str, tuple[int, ...]], **settings: object) -> CaloShowerGAN:
+def model(shapes: Mapping[str, tuple[int, ...]], **settings: object) -> CaloShowerGAN:
     torch.manual_seed(0)
     config = CaloShowerGANConfig.model_validate(settings)
     return CaloShowerGAN(config, ImageSizes(shapes, (22,), (1.0, 64.0)))
@@ -91,7 +96,7 @@ def test_stages_of_a_split_see_their_energies() -> None:
 
 def test_a_linear_critic_gives_the_known_loss() -> None:
     gan = model({"voxels": (2,)}, critic=())  # one dense layer: score = w x + b
-    critic = gan.critics[0]
+    critic: Any = gan.critics[0]
     with torch.no_grad():
         critic[0].weight.copy_(torch.tensor([[3.0, 4.0, 7.0]]))  # gradient of norm 5 in the voxels
     player = gan.stages(1)[0].players[0]
@@ -105,6 +110,7 @@ def test_players_move_only_their_own_weights() -> None:
     gan = model({"voxels": (5,)})
     critic, generator = gan.stages(1)[0].players
     batch = ImageBatch(torch.rand(16, 5), particles(*[20.0] * 16))
-    critic.losses(batch)["loss"].backward()
+    loss: Any = critic.losses(batch)["loss"]
+    loss.backward()
     assert all(weight.grad is None for weight in generator.trains.parameters())
     assert all(weight.grad is not None for weight in critic.trains.parameters())
