@@ -46,14 +46,14 @@ def count_batch(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, n_rows: in
         running_variance.lerp_((variance * n_rows / (n_rows - 1)).to(running_variance.dtype), share)
 
 
-def running_line(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+def running_line(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Return factor and constant [n_columns] that batch norm is outside training."""
     mean, variance = running_statistics(norm)
     scale = norm.weight * (variance + norm.eps).rsqrt()
     return scale, norm.bias - mean * scale
 
 
-def running_statistics(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+def running_statistics(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Return running mean and variance of a batch norm that has them.
 
     Raises
