@@ -52,7 +52,9 @@ class VoxelGrid:
 
     @classmethod
     def of_cells(cls, cells: CellTable) -> VoxelGrid:
-        """Take the arrays of a built-in regular detector, or of a piece of it; sections it lacks are left out.
+        """Take the arrays of a built-in regular detector, or the part of them that a piece of it fills.
+
+        Sections without cells are left out, and so are layers, rows and columns at the ends.
 
         Raises
         ------
@@ -68,7 +70,7 @@ class VoxelGrid:
             place = np.searchsorted(ids, wanted).clip(max=len(ids) - 1)
             found = np.where(ids[place] == wanted, order[place], -1)
             if (found >= 0).any():
-                rows[section] = found
+                rows[section] = _trimmed(found)
         axes = {section: voxels.axes[section] for section in rows}
         return cls(cells.detector, cells.sha256, cells.n_cells, rows, axes)
 
@@ -156,3 +158,9 @@ class VoxelGrid:
             found = found.where(cell >= 0)
             cell = self.places[found.cell]
         return found.replace(cell=cell.astype(np.int32))
+
+
+def _trimmed(rows: I64) -> I64:
+    """Cut off what has no cell at the ends of all axes."""
+    filled = np.nonzero(rows >= 0)
+    return rows[tuple(slice(places.min(), places.max() + 1) for places in filled)]
