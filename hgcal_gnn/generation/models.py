@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from hgcal_gnn.generation.voxel.calo_shower_gan import CaloShowerGAN
+from hgcal_gnn.generation.voxel.calogan import CaloGAN
+from hgcal_gnn.generation.voxel.gan import GAN
+from hgcal_gnn.generation.voxel.wgan_gp import WGAN
 
 if TYPE_CHECKING:
     from hgcal_gnn.generation.voxel.base import VoxelModel, VoxelModelConfig
 
-ALL: tuple[type[VoxelModel], ...] = (CaloShowerGAN,)
+ALL: tuple[type[VoxelModel], ...] = (CaloShowerGAN, CaloGAN, GAN, WGAN)
 
 MODELS = MappingProxyType({model.config_class.model_fields["kind"].default: model for model in ALL})
 

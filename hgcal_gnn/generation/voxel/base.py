@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from hgcal_gnn.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hgcal_gnn.generation.condition import Condition
     from hgcal_gnn.generation.image_batch import ImageBatch
@@ -91,12 +91,31 @@ class VoxelModel(nn.Module):
     def stages(self, iterations: int) -> Sequence[Stage]:
         """Return the stages of a training whose main one takes so many iterations."""
 
+    def after_stage(self, stage: str, showers: Callable[[int], Iterable[ImageBatch]]) -> bool:  # noqa: ARG002
+        """Take what only a trained network knows, after the best weights of a stage are taken up again.
+
+        Called in evaluation mode, without gradients.
+
+        Parameters
+        ----------
+        stage
+            Its name.
+        showers
+            Gives batches of so many showers of the training sample, or of all if there are fewer.
+
+        Returns
+        -------
+        bool
+            Whether anything has changed in `generating` (default: nothing).
+        """
+        return False
+
     @abstractmethod
     def generate(self, condition: Condition, random: torch.Generator | None = None) -> Tensor:
         """Generate images [GeV], [n, n_voxels], at least 0; `random` makes the noise."""
 
     def prepare(self) -> VoxelModel:
-        """Return a model that generates the same, up to rounding, in less time, and cannot be trained; default: itself."""
+        """Return a model that generates the same, up to rounding, in less time, for that only; default: itself."""
         return self
 
     def _with_generating(self, generating: nn.Module) -> Self:
@@ -121,6 +140,12 @@ def noise(n: int, size: int, like: Tensor, random: torch.Generator | None = None
     if random is None:
         return torch.randn(n, size, device=like.device, dtype=like.dtype)
     return torch.randn(n, size, generator=random, device=random.device).to(like)
+
+
+def uniform_noise(n: int, size: int, like: Tensor, random: torch.Generator | None = None) -> Tensor:
+    """Draw noise [n, size] evenly from -1 to 1, else as `noise`."""
+    device = like.device if random is None else random.device
+    return 2 * torch.rand(n, size, generator=random, device=device).to(like) - 1
 
 
 def single_section(kind: str, shapes: Mapping[str, tuple[int, ...]], *, n_axes: int = 3) -> tuple[int, ...]:
