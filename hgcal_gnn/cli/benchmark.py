@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hgcal_gnn.cli import arguments as args
-from hgcal_gnn.cli.beam_options import Particle
+from hgcal_gnn.cli.beam_options import ENERGY_FORMS, BeamOptions, Particle, spectrum_text
 from hgcal_gnn.cli.variadic import VariadicCommand
 from hgcal_gnn.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from hgcal_gnn.config.any_run import AnyRunConfig
     from hgcal_gnn.evaluation.published_timing import PublishedTiming
-    from hgcal_gnn.evaluation.timing import Generate, Made_co, Timing
+    from hgcal_gnn.evaluation.timing import Timing
     from hgcal_gnn.geometry.graph import CellGraph
     from hgcal_gnn.geometry.material import MaterialProfile
-    from hgcal_gnn.showers.showers import Showers
-    from hgcal_gnn.simulation.beam import Beam
-    from hgcal_gnn.simulation.simulate import Simulator
 
 BATCH_SIZES = [1, 10, 100, 1000]
-SIMULATION = "parametrised simulation"
 ENDINGS = (".json", ".md")
 
 
@@ -45,10 +39,14 @@ def benchmark(
     material: Annotated[
         str | None, typer.Option(help="Material per layer: YAML file, or a built-in detector (default: of the graph).")
     ] = None,
-    particle: Annotated[Particle, typer.Option(help="What is shot.")] = Particle.photon,
-    energy: Annotated[str, typer.Option(help="Total energy [GeV]: 50 | 5,50,500 | 10..100 | log:1..1000.")] = "50",
+    particle: Annotated[
+        Particle | None, typer.Option(help="What is shot. Default: what a generator was trained on, or photon.")
+    ] = None,
+    energy: Annotated[
+        str | None, typer.Option(help=f"Total energy [GeV]: {ENERGY_FORMS}. Default: as trained on, or 50.")
+    ] = None,
     eta: Annotated[
-        str | None, typer.Option(help="Pseudorapidity: 2.0 or 1.6..2.9. Default: 2.0; small detectors: their middle.")
+        str | None, typer.Option(help="Pseudorapidity: 2.0 or 1.6..2.9. Default: as trained on, 2.0, or the middle.")
     ] = None,
     calls: Annotated[int, typer.Option(min=3, help="Timed calls per batch size, at least.")] = 10,
     warm_up: Annotated[int, typer.Option("--warm-up", min=0, help="Calls before, not counted.")] = 2,
@@ -71,45 +69,42 @@ def benchmark(
 
     Set-up and warm-up are not counted, writing is timed apart. A speed-up is printed only over --reference-ms.
     """
-    reference = _reference(reference_ms, reference_source, particle, energy)
+    _check_reference(reference_ms, reference_source)
     _check_output(output, overwrite=overwrite)
+    from hgcal_gnn.cli.benchmark_runs import Conditions, time_run
     from hgcal_gnn.cli.compiling import compile_note
     from hgcal_gnn.cli.threads import use_threads
-    from hgcal_gnn.evaluation.timing import TimingPlan, time_inference
+    from hgcal_gnn.evaluation.timing import TimingPlan
     from hgcal_gnn.hardware import usable_cores
+    from hgcal_gnn.showers.particles import particle_name
 
     use_threads(threads)
-    threads = threads or usable_cores()
     plan = TimingPlan(calls=calls, warm_up=warm_up, most_seconds=seconds)
+    conditions = Conditions(batch_sizes, plan, seed, threads or usable_cores(), device)
     with compile_note():
-        cells, profile = _geometry(run, graph, detector, material)
-        simulator = _simulator(cells, profile, _beam(cells, particle, energy, eta), threads)
-        timings = _time_generation(simulator, batch_sizes, name=SIMULATION, plan=plan, seed=seed, threads=threads)
-        if run is not None:
-            from hgcal_gnn.training.load import load_regressor
-
-            predictor = load_regressor(run, cells, device=device)
-            sample = simulator(max(batch_sizes), seed)
-            name = f"regressor {run.name}"
-            timings += time_inference(
-                predictor, sample, batch_sizes, name=name, plan=plan, device=device, threads=threads
-            )  # fmt: skip
-    about = f"{particle.value} of {energy} GeV in {cells.cells.detector}"
-    _report(timings, about, simulator.beam.pdg_id, reference, output, as_json=as_json, overwrite=overwrite)
+        config, cells, profile = _geometry(run, graph, detector, material)
+        beam, timings = time_run(run, config, cells, profile, BeamOptions(particle, energy, eta=eta), conditions)
+    about = f"{particle_name(beam.pdg_id)} of {spectrum_text(beam)}"
+    reference = _reference(reference_ms, reference_source, beam.pdg_id, spectrum_text(beam))
+    where = f"{about} in {cells.cells.detector}"
+    _report(timings, where, beam.pdg_id, reference, output, as_json=as_json, overwrite=overwrite)
 
 
-def _reference(ms: float | None, source: str | None, particle: Particle, energy: str) -> PublishedTiming | None:
-    """Make the reference time of the options; a time without its source is refused."""
-    if ms is None and source is None:
+def _check_reference(ms: float | None, source: str | None) -> None:
+    """Refuse a time without its source."""
+    if (ms is None and source is None) or (ms is not None and ms > 0 and source is not None and source.strip()):
+        return
+    msg = "a speed-up needs a time above 0 and whose it is: --reference-ms 4082 --reference-source 'Geant4, ...'"
+    raise UsageError(msg)
+
+
+def _reference(ms: float | None, source: str | None, pdg_id: int, energy: str) -> PublishedTiming | None:
+    """Make the reference time of the options."""
+    if ms is None or source is None:
         return None
-    if ms is None or not ms > 0 or source is None or not source.strip():
-        msg = "a speed-up needs a time above 0 and whose it is: --reference-ms 4082 --reference-source 'Geant4, ...'"
-        raise UsageError(msg)
     from hgcal_gnn.evaluation.published_timing import PublishedTiming
-    from hgcal_gnn.simulation.beam import PDG
 
-    pdg_id = PDG.get(particle.value, 0)
-    return PublishedTiming("reference", pdg_id, f"{energy} GeV", "", None, ms, None, "", "", source)
+    return PublishedTiming("reference", pdg_id, energy, "", None, ms, None, "", "", source)
 
 
 def _check_output(output: Path | None, *, overwrite: bool) -> None:
@@ -126,51 +121,17 @@ def _check_output(output: Path | None, *, overwrite: bool) -> None:
 
 def _geometry(
     run: Path | None, graph: Path | None, detector: str | None, material: str | None
-) -> tuple[CellGraph, MaterialProfile]:
+) -> tuple[AnyRunConfig | None, CellGraph, MaterialProfile]:
     """Load what was given, or else what the run was trained in."""
     from hgcal_gnn.cli.showers_geometry import choose_graph
     from hgcal_gnn.training.geometry import find_material, load_geometry
     from hgcal_gnn.training.run_folder import RunFolder
 
-    config = None if run is None else RunFolder(run).read_config()  # first: a wrong folder is told at once
+    config = None if run is None else RunFolder(run).read_any_config()  # first: a wrong folder is told at once
     if config is not None and graph is None and detector is None:
-        return load_geometry(config.data)
+        return config, *load_geometry(config.data)
     cells = choose_graph(graph, detector)
-    return cells, find_material(material, cells.cells.detector)
-
-
-def _beam(graph: CellGraph, particle: Particle, energy: str, eta: str | None) -> Beam:
-    from hgcal_gnn.simulation.beam import Beam, parse_spectrum
-    from hgcal_gnn.simulation.sample import aim
-
-    options: dict[str, Any] = {"particle": particle.value, "spectrum": parse_spectrum(energy)}
-    interval = args.parse_interval(eta, "--eta")
-    return Beam(**options, direction=aim(graph.cells)) if interval is None else Beam(**options, eta=interval)
-
-
-def _simulator(graph: CellGraph, material: MaterialProfile, beam: Beam, threads: int) -> Simulator:
-    from hgcal_gnn.simulation.simulate import Simulator
-
-    return Simulator(graph.cells, beam, material=material, threads=threads)
-
-
-def _time_generation(
-    generate: Generate[Made_co],
-    sizes: list[int],
-    *,
-    post_process: Callable[[Made_co], Showers] | None = None,
-    **options: Any,
-) -> list[Timing]:
-    """Time a simulation or a generator, and writing its showers to a store; `options` of `time_generation`."""
-    from hgcal_gnn.evaluation.timing import time_generation
-    from hgcal_gnn.showers.store import write_showers
-
-    with tempfile.TemporaryDirectory() as folder:
-
-        def write(showers: Showers) -> None:
-            write_showers(showers, Path(folder) / "written.arrow", overwrite=True)
-
-        return time_generation(generate, sizes, post_process=post_process, write=write, **options)
+    return config, cells, find_material(material, cells.cells.detector)
 
 
 def _report(

@@ -12,6 +12,7 @@ from hgcal_gnn.geometry.build import build_graph
 from hgcal_gnn.geometry.detectors import make_detector
 from hgcal_gnn.geometry.graph_file import load_graph, save_graph
 from hgcal_gnn.simulation import sample
+from tests.cli.made_generator import make_generator
 from tests.showers.made_root import hgcal_branches, toy_cells, write_tree
 
 
@@ -57,3 +58,11 @@ def photons(made, tmp_path_factory):
     beam = Beam("photon", parse_spectrum("10..100"), eta=2.0, phi=1.57)
     sample.write_sample(load_graph(made / "piece.safetensors").cells, beam, 40, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def untrained_generator(tmp_path_factory):
+    """The folder of a run whose generator was never trained."""
+    folder = tmp_path_factory.mktemp("generator") / "run"
+    make_generator(folder)
+    return folder

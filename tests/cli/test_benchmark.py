@@ -52,6 +52,22 @@ def test_a_regressor_is_timed_beside_it(here, tmp_path):
     assert "100 ms per shower: Geant4 on my machine" in done.out
 
 
+def test_a_generator_is_timed_stage_by_stage(run, untrained_generator):
+    """For the particles of its training, unless others are asked for."""
+    done = run("benchmark", untrained_generator, "--batch-sizes", 2, 5, *FEW, "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    stages = ["generation", "post-processing", "generation + post-processing", "writing"]
+    ours = [one for one in found["timings"] if one["name"] == "generator run"]
+    assert [(one["batch_size"], one["stage"]) for one in ours] == [(n, stage) for n in (2, 5) for stage in stages]
+    assert len(found["timings"]) == len(ours) + 4
+    assert found["about"] == "photon of 1, 4, 16, 64 GeV in calochallenge-1-photons"
+    assert found["published"]
+    far = run("benchmark", untrained_generator, "--energy", "500", *FEW)
+    assert far.code == 2
+    assert "trained on 1 to 64 GeV and is asked for 500 GeV" in far.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -4,45 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from hgcal_gnn.batching.voxel_grid import VoxelGrid
-from hgcal_gnn.config.any_run import check_run
-from hgcal_gnn.config.read import write_config
 from hgcal_gnn.generation import sample_file
-from hgcal_gnn.generation.models import MODELS
-from hgcal_gnn.generation.voxel.base import ImageSizes
-from hgcal_gnn.generation.weights import GeneratorWeights, TrainedOn
 from hgcal_gnn.geometry.detectors import make_detector
 from hgcal_gnn.showers.convert import convert
 from hgcal_gnn.showers.convert.hdf5_source import Hdf5Options
 from hgcal_gnn.showers.store import open_store, write_showers
-
-DETECTOR = "calochallenge-1-photons"
-BEAM = {"particle": "photon", "energy": "1,4,16,64", "direction": [0.0, 0.0, 1.0], "number": 400, "seed": 1}
+from tests.cli.made_generator import DETECTOR
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """The folder of a run whose generator was never trained: all that `generate` needs."""
-    folder = tmp_path_factory.mktemp("trained") / "run"
-    folder.mkdir()
-    content = {"data": {"detector": DETECTOR, "train": {"simulate": BEAM}}, "model": {"kind": "calo_shower_gan"}}
-    config = check_run(content, "test")
-    write_config(config, folder / "config.yaml")
-    grid = VoxelGrid.of_cells(make_detector(DETECTOR))
-    trained_on = TrainedOn((22,), (1.0, 64.0), (0.0, 0.0), (0.0, 0.0), direction=(0.0, 0.0, 1.0), beam=BEAM)
-    torch.manual_seed(0)
-    model = MODELS["calo_shower_gan"](config.model, ImageSizes(grid.shapes, (22,), (1.0, 64.0)))
-    arrays = {name: values.numpy() for name, values in model.generating.state_dict().items()}
-    GeneratorWeights(arrays, grid, trained_on).save(folder / "model.safetensors")
-    return folder
-
-
-def test_the_same_command_gives_the_same_file(run, trained, tmp_path):
+def test_the_same_command_gives_the_same_file(run, untrained_generator, tmp_path):
     """The beam is that of the training; another seed gives other showers."""
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        assert run("generate", trained, "-n", 300, "--seed", seed, "-o", f"{name}.arrow").code == 0
+        assert run("generate", untrained_generator, "-n", 300, "--seed", seed, "-o", f"{name}.arrow").code == 0
     same, other = ((tmp_path / f"{name}.arrow").read_bytes() for name in "bc")
     assert (tmp_path / "a.arrow").read_bytes() == same != other
     showers = open_store(tmp_path / "a.arrow").read(slice(None))
@@ -51,10 +25,10 @@ def test_the_same_command_gives_the_same_file(run, trained, tmp_path):
     assert showers.metadata.extra["detector"] == DETECTOR
 
 
-def test_an_interrupted_generation_goes_on(run, trained, tmp_path, monkeypatch):
+def test_an_interrupted_generation_goes_on(run, untrained_generator, tmp_path, monkeypatch):
     """Finished parts are kept; the file in the end is that of an uninterrupted command."""
     monkeypatch.setattr(sample_file, "PART", 64)
-    command = ("generate", trained, "--energy", "2..32", "-n", 200, "--batch-size", 32, "-o")
+    command = ("generate", untrained_generator, "--energy", "2..32", "-n", 200, "--batch-size", 32, "-o")
     written = sample_file.write_generated
 
     def interrupted(*arguments, progress, **options):
@@ -76,9 +50,9 @@ def test_an_interrupted_generation_goes_on(run, trained, tmp_path, monkeypatch):
     assert (tmp_path / "a.arrow").read_bytes() == (tmp_path / "b.arrow").read_bytes()
 
 
-def test_root_and_hdf5_files_hold_the_showers_of_the_store(run, trained, tmp_path):
+def test_root_and_hdf5_files_hold_the_showers_of_the_store(run, untrained_generator, tmp_path):
     for ending in ("arrow", "root", "h5"):
-        assert run("generate", trained, "-n", 50, "-o", f"a.{ending}").code == 0
+        assert run("generate", untrained_generator, "-n", 50, "-o", f"a.{ending}").code == 0
     cells = make_detector(DETECTOR)
     whole = open_store(tmp_path / "a.arrow").read(slice(None))
     for ending in ("root", "h5"):
@@ -89,11 +63,11 @@ def test_root_and_hdf5_files_hold_the_showers_of_the_store(run, trained, tmp_pat
         np.testing.assert_allclose(again.incident_energy, whole.incident_energy, rtol=1e-6)
 
 
-def test_the_particles_of_a_store_are_taken_in_order(run, trained, tmp_path):
+def test_the_particles_of_a_store_are_taken_in_order(run, untrained_generator, tmp_path):
     """One shower each, or again and again."""
-    assert run("generate", trained, "--energy", "2..60", "-n", 40, "-o", "a.arrow").code == 0
-    assert run("generate", trained, "--like", "a.arrow", "-o", "b.arrow").code == 0
-    assert run("generate", trained, "--like", "a.arrow", "-n", 90, "-o", "c.arrow").code == 0
+    assert run("generate", untrained_generator, "--energy", "2..60", "-n", 40, "-o", "a.arrow").code == 0
+    assert run("generate", untrained_generator, "--like", "a.arrow", "-o", "b.arrow").code == 0
+    assert run("generate", untrained_generator, "--like", "a.arrow", "-n", 90, "-o", "c.arrow").code == 0
     one, two, three = (open_store(tmp_path / f"{name}.arrow").column("incident_energy") for name in "abc")
     np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(three, np.resize(one, 90))
@@ -114,35 +88,35 @@ def test_the_particles_of_a_store_are_taken_in_order(run, trained, tmp_path):
         ([], 2, "how many showers?"),
     ],
 )
-def test_requests_outside_of_the_training(run, trained, options, code, expected, caplog):
+def test_requests_outside_of_the_training(run, untrained_generator, options, code, expected, caplog):
     """Warned of or refused; in the latter case nothing is written."""
-    outcome = run("generate", trained, "-o", "a.arrow", *options)
+    outcome = run("generate", untrained_generator, "-o", "a.arrow", *options)
     assert outcome.code == code
     assert expected in outcome.err + caplog.text
 
 
-def test_incomplete_particles_are_refused(run, trained, tmp_path):
-    assert run("generate", trained, "-n", 20, "-o", "a.arrow").code == 0
+def test_incomplete_particles_are_refused(run, untrained_generator, tmp_path):
+    assert run("generate", untrained_generator, "-n", 20, "-o", "a.arrow").code == 0
     showers = open_store(tmp_path / "a.arrow").read(slice(None))
     energy = showers.incident_energy.copy()
     energy[:3] = np.nan
     write_showers(showers.replace(incident_energy=energy), tmp_path / "b.arrow")
-    outcome = run("generate", trained, "--like", "b.arrow", "-o", "c.arrow")
+    outcome = run("generate", untrained_generator, "--like", "b.arrow", "-o", "c.arrow")
     assert outcome.code == 1
     assert "b.arrow: 3 of 20 particles have no energy, which the generator needs to be told" in outcome.err
     assert not (tmp_path / "c.arrow").exists()
 
 
-def test_runs_that_cannot_generate_are_refused(run, trained, tmp_path):
+def test_runs_that_cannot_generate_are_refused(run, untrained_generator, tmp_path):
     """No run, one that is not finished, a damaged one, weights of another model, a regressor."""
     folder = tmp_path / "other"
     command = ("generate", folder, "-n", 5, "-o", "a.arrow")
     assert "is no folder of a run" in run(*command).err
     folder.mkdir()
-    settings = (trained / "config.yaml").read_text()
+    settings = (untrained_generator / "config.yaml").read_text()
     (folder / "config.yaml").write_text(settings)
     assert "the run is not finished" in run(*command).err
-    weights = (trained / "model.safetensors").read_bytes()
+    weights = (untrained_generator / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(weights[:-1000])
     assert "truncated or damaged" in run(*command).err
     (folder / "model.safetensors").write_bytes(weights)
