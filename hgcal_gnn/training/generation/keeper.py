@@ -13,11 +13,13 @@ from hgcal_gnn.files import atomic_path
 from hgcal_gnn.training.callbacks import LOSS, Keeper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import pytorch_lightning as lightning
 
     from hgcal_gnn.generation.adversarial import AdversarialModule
+    from hgcal_gnn.generation.image_batch import ImageBatch
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +31,13 @@ class StageKeeper(Keeper):
     ----------
     folder
         For ``last.ckpt`` and ``best.safetensors``.
+    showers
+        Gives batches of so many showers of the training sample to models that ask for them after a stage.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, showers: Callable[[int], Iterable[ImageBatch]]) -> None:
         super().__init__(folder, save_best=lambda: None, patience=0)
+        self.showers = showers
         self.best = folder / "best.safetensors"
         self.stages: list[dict[str, Any]] = []
 
@@ -76,7 +81,25 @@ class StageKeeper(Keeper):
         module.model.generating.load_state_dict(best)
         if module.average is not None:
             module.average.module.load_state_dict(best)
+        self._let_look(trainer, module, name)
         self.state.best_loss = math.inf  # weights of another stage are no rivals
+
+    def _let_look(self, trainer: lightning.Trainer, module: AdversarialModule, name: str) -> None:
+        """Show the trained model some showers, and keep what it takes from them."""
+        model, was_training = module.model, module.model.training
+        model.eval()
+        with torch.no_grad():
+            changed = model.after_stage(
+                name, lambda n: (batch.to(module.device) for batch in self.showers(n))
+            )  # fmt: skip
+        model.train(was_training)
+        if not changed:
+            return
+        if module.average is not None:
+            module.average.module.load_state_dict(model.generating.state_dict())
+        if trainer.is_global_zero:
+            self._write(module)
+        trainer.strategy.barrier()
 
     def _write(self, module: AdversarialModule) -> None:
         with module.averaged() as model:

@@ -33,21 +33,23 @@ from hgcal_gnn.training.loaders import batches_ahead
 from hgcal_gnn.training.trainer import ACCELERATORS, check_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from hgcal_gnn.arrays import Array
     from hgcal_gnn.batching.voxel_grid import VoxelGrid
     from hgcal_gnn.config.generation import GenerationConfig
+    from hgcal_gnn.generation.image_batch import ImageBatch
     from hgcal_gnn.generation.players import Stage
     from hgcal_gnn.generation.voxel.base import VoxelModel
     from hgcal_gnn.generation.weights import TrainedOn
     from hgcal_gnn.geometry.cell_numbers import CellNumbers
     from hgcal_gnn.showers.showers import Showers
-    from hgcal_gnn.training.data import RunData
+    from hgcal_gnn.training.data import RunData, Sample
     from hgcal_gnn.training.run_folder import RunFolder
 
 FITTED_TO = 4096  # showers that scales are taken from
+SHOWN = 256  # showers at a time for models that ask for some
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +134,7 @@ def train_generator(
         model, stages, averaging=train.averaging, historical=train.historical_averaging
     )  # fmt: skip
     n_checks = sum(stage.iterations for stage in stages) // every
-    keeper = StageKeeper(folder.checkpoints)
+    keeper = StageKeeper(folder.checkpoints, lambda n: _showers(data.train, maker, n, config.seed))
     judge = Judge(data.validation, grid, numbers, trained_on, train, config.seed, picture)
     trainer = _trainer(config, folder, [EpochSeed(config.seed), judge, CheckLog(folder.log), keeper], n_checks)
     batches = EndlessBatches(
@@ -157,6 +159,14 @@ def train_generator(
     return TrainedGenerator(
         arrays, keeper.state.epochs, keeper.state.seconds, keeper.stages, counts, str(trainer.strategy.root_device)
     )
+
+
+def _showers(sample: Sample, maker: ImageMaker, n: int, seed: int) -> Iterator[ImageBatch]:
+    """Give batches of n showers of a sample, drawn without order; all of them if there are fewer."""
+    random = np.random.default_rng(seed)
+    rows = np.sort(random.choice(len(sample), min(n, len(sample)), replace=False))
+    for start in range(0, len(rows), SHOWN):
+        yield maker(sample.store[sample.rows[rows[start : start + SHOWN]]]).to_torch()
 
 
 def _trainer(
