@@ -237,6 +237,8 @@ def _told(total: int) -> Iterator[Callable[[str], None]]:
             nonlocal started
             bar.update(int(started))
             bar.set_description(part)
+            if bar.disable:  # no terminal: a line in the log for each part
+                logger.info("evaluating: %s", part)
             started = True
 
         yield told
