@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.config.any_run import AnyRunConfig
 
 CHANGEABLE = {"epochs", "patience", "device", "devices", "nodes"}  # settings of train a resumed run may change
-PLOTS = ("training.png", "resolution.png", "linearity.png", "responses.png")
+PLOTS = ("training.png", "resolution.png", "linearity.png", "responses.png", "samples.png")
 
 
 @dataclass(frozen=True)

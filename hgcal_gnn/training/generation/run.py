@@ -14,9 +14,10 @@ from hgcal_gnn.generation.particles import Particles
 from hgcal_gnn.generation.weights import GeneratorWeights, TrainedOn
 from hgcal_gnn.geometry.cell_numbers import CellNumbers
 from hgcal_gnn.training.data import open_data
-from hgcal_gnn.training.generation.grid import make_grid
+from hgcal_gnn.training.generation.grid import make_grid, share_outside
 from hgcal_gnn.training.generation.judge import CHECKED, compare
 from hgcal_gnn.training.generation.load import generator_of
+from hgcal_gnn.training.generation.pictures import Pictures
 from hgcal_gnn.training.generation.trainer import TrainedGenerator, train_generator
 from hgcal_gnn.training.machine import describe_machine, hardware, is_first_process
 from hgcal_gnn.training.run_folder import RunFolder
@@ -64,8 +65,12 @@ def run_generation(config: GenerationConfig, path: Path, *, resume: bool = False
         folder.cells.write_text(data.graph.cells_sha256 + "\n", encoding="utf-8")
     numbers = CellNumbers.of(data.graph.cells, data.material)
     trained_on = describe_particles(data.train, config)
+    pictures = Pictures(folder, numbers, f"{kind_of(config.model)} in {data.graph.cells.detector}")
+    outside = share_outside(grid, data.train)
     try:
-        trained = train_generator(config, data, grid, numbers, trained_on, folder)
+        trained = train_generator(
+            config, data, grid, numbers, trained_on, folder, picture=pictures if is_first else None
+        )  # fmt: skip
     except (UsageError, InputError):
         if is_first and not folder.last.exists():
             folder.remove()  # nothing was learned; the same command with better settings finds no folder in its way
@@ -73,7 +78,9 @@ def run_generation(config: GenerationConfig, path: Path, *, resume: bool = False
     if trained is not None:
         weights = GeneratorWeights(trained.arrays, grid, trained_on)
         weights.save(folder.weights, overwrite=True)
-        _finish(config, data, folder, trained, generator_of(config, weights, source=str(path)), numbers)
+        _finish(
+            config, data, folder, trained, generator_of(config, weights, source=str(path)), numbers, outside, pictures
+        )
     return folder
 
 
@@ -110,7 +117,7 @@ def _mean_direction(direction: np.ndarray) -> tuple[float, float, float]:
 
 def _finish(
     config: GenerationConfig, data: RunData, folder: RunFolder, trained: TrainedGenerator, generator: VoxelGenerator,
-    numbers: CellNumbers,
+    numbers: CellNumbers, outside: float, pictures: Pictures,
 ) -> None:  # fmt: skip
     """Test, and write the results; the metrics last, as the sign that all is there."""
     rows = data.test.rows[:MOST_TESTED]
@@ -133,6 +140,8 @@ def _finish(
         "showers": {"train": len(data.train), "validation": len(data.validation), "test": len(rows)},
         "cells_sha256": data.graph.cells_sha256,
         "ms_per_shower": round(1e3 * seconds / len(rows), 4),
+        "outside_of_voxels": outside,
         "test": compare(*tables),
     }
+    pictures.finish(reference, generated)
     folder.write_json(folder.metrics, metrics)

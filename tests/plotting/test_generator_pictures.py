@@ -1,0 +1,68 @@
+"""Pictures of a generator's training: what they show is what was logged and made."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hgcal_gnn.errors import InputError
+from hgcal_gnn.plotting.generated_samples import SHOWN, layer_sums, samples_figure
+from hgcal_gnn.plotting.generator_training import generator_training_figure, read_checks
+from hgcal_gnn.showers.showers import Showers
+
+LAYER = np.array([1, 1, 2, 3])
+LOG = """epoch,step,train_loss,val_loss,lr,s,train_critic,train_generator,val_occupancy,val_response,val_separation
+0,20,1.0,0.5,0.1,1,-0.3,1.0,0.9,2.0,0.5
+1,40,2.0,0.2,0.1,1,-0.2,2.0,1.0,1.1,0.2
+2,60,3.0,,0.1,1,-0.1,3.0,1.1,,
+"""
+
+
+def _showers(scale, n=2):
+    columns = {
+        "offsets": np.arange(n + 1) * 3,
+        "cell": np.tile([0, 1, 3], n),
+        "energy": np.tile([1, 2, 4], n) * scale,
+        "incident_energy": np.ones(n),
+    }
+    return Showers.from_columns(columns)
+
+
+def test_energies_are_summed_by_layer():
+    np.testing.assert_allclose(layer_sums(_showers(1), LAYER), [[3, 0, 4], [3, 0, 4]])
+
+
+def test_samples_are_drawn_on_one_scale():
+    """A column of colours per shower and one profile per sample."""
+    figure = samples_figure({"reference": _showers(1, 50), "generated": _showers(2, 50)}, LAYER, title="test")
+    one, two = (ax.images[0] for ax in figure.axes[:2])
+    assert one.get_array().shape == (3, SHOWN)
+    assert one.norm is two.norm
+    assert one.norm.vmax == 8
+    means = [patch.get_data().values for patch in figure.axes[-1].patches[1::2]]
+    np.testing.assert_allclose(means, [[3, 0, 4], [6, 0, 8]])
+
+
+def test_samples_without_a_hit_are_drawn():
+    """What a collapsed generator makes."""
+    empty = _showers(1).where(np.zeros(6, bool))
+    assert samples_figure({"reference": empty, "generated": empty}, LAYER).axes
+
+
+def test_curves_of_a_training(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(LOG)
+    log = read_checks(path)
+    assert np.isnan(log["val_loss"][2])
+    figure = generator_training_figure(log, title="test")
+    losses, ratios, separation = figure.axes
+    assert [line.get_label() for line in losses.lines[:2]] == ["critic", "generator"]
+    np.testing.assert_allclose(ratios.lines[0].get_ydata(), [2.0, 1.1])
+    np.testing.assert_allclose(separation.lines[1].get_xdata(), 40)  # the best check
+
+
+@pytest.mark.parametrize("text", ["\n", "epoch,loss\n0,1\n", "epoch,step\n0,a\n"])
+def test_other_files_are_refused(tmp_path, text):
+    (tmp_path / "log.csv").write_text(text)
+    with pytest.raises(InputError, match="no log of a generator's training"):
+        read_checks(tmp_path / "log.csv")

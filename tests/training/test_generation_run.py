@@ -1,0 +1,201 @@
+"""Trainings of generators: what they leave behind, how they stop, and that they go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from hgcal_gnn.config.any_run import check_run
+from hgcal_gnn.config.read import write_config
+from hgcal_gnn.errors import TrainingError
+from hgcal_gnn.generation.voxel.calo_shower_gan import CaloShowerGAN
+from hgcal_gnn.geometry.detectors import make_detector
+from hgcal_gnn.simulation.beam import Beam, parse_spectrum
+from hgcal_gnn.simulation.sample import write_sample
+from hgcal_gnn.training.callbacks import read_rows
+from hgcal_gnn.training.generation.load import load_generator
+from hgcal_gnn.training.generation.pictures import Pictures
+from hgcal_gnn.training.generation.run import run_generation
+from hgcal_gnn.training.run_folder import RunFolder
+
+DETECTOR = "calochallenge-1-photons"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """Settings of a tiny dense network, and its showers."""
+    folder = tmp_path_factory.mktemp("generation")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HGCAL_GNN_CACHE", str(folder / "cache"))
+        cells = make_detector(DETECTOR)
+        beam = Beam("photon", parse_spectrum("1..4"), direction=(0.0, 0.0, 1.0))
+        write_sample(cells, beam, 400, folder / "photons.arrow", seed=1)
+
+        def made(model=None, **train):
+            content = {
+                "seed": 1,
+                "data": {"detector": DETECTOR, "train": {"showers": str(folder / "photons.arrow")}, "empty": "drop"},
+                "model": {"kind": "calo_shower_gan", "latent": 8, "generator": [16], "critic": [16], "critic_steps": 2}
+                | (model or {}),
+                "train": {"iterations": 12, "batch_size": 32, "check_every": 4, "device": "cpu", "pictures": 0} | train,
+            }
+            return check_run(content, "here")
+
+        yield made
+
+
+def same_runs(one, other):
+    mine, theirs = load_file(one.weights), load_file(other.weights)
+    assert mine.keys() == theirs.keys()
+    for name, values in mine.items():
+        np.testing.assert_array_equal(values, theirs[name], err_msg=name)
+    rows = [[{**row, "seconds": 0} for row in read_rows(run.log)] for run in (one, other)]
+    assert rows[0] == rows[1]
+
+
+def test_what_a_run_leaves_behind(settings, tmp_path):
+    run = run_generation(settings(pictures=2), tmp_path / "run")
+    metrics = json.loads(run.metrics.read_text())
+    assert metrics["outside_of_voxels"] == 0
+    assert metrics["checks"] == 3
+    assert [row["step"] for row in read_rows(run.log)] == [4, 8, 12]
+    assert [path.name for path in run.pictures.iterdir()] == ["0002.png"]
+    assert run.plot("samples.png").stat().st_size > 1000
+    assert run.plot("training.png").stat().st_size > 1000
+    assert load_generator(run.path).trained_on.pdg_ids == (22,)
+
+
+@pytest.mark.parametrize("train", [{}, {"averaging": 0.9}, {"historical_averaging": 0.1}])
+def test_an_interrupted_training_goes_on(settings, tmp_path, monkeypatch, train):
+    """Stopped in the second check, then resumed: bit by bit the uninterrupted one, players and averages included."""
+    config = settings(**train, pictures=1)
+    drawn = Pictures.__call__
+    calls = []
+
+    def interrupted(self, *arguments):
+        calls.append(arguments[2])
+        if calls == [0, 1]:
+            raise KeyboardInterrupt
+        drawn(self, *arguments)
+
+    monkeypatch.setattr(Pictures, "__call__", interrupted)
+    whole = settings(**train, pictures=0)
+    expected = run_generation(whole, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run_generation(config, tmp_path / "run")
+    resumed = run_generation(config, tmp_path / "run", resume=True)
+    assert calls == [0, 1, 1, 2]
+    same_runs(resumed, expected)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(settings, tmp_path, monkeypatch):
+    """The batch is kept, and the state at the last check, from which a healthy training goes on."""
+    config = settings()
+    healthy = CaloShowerGAN.stages
+    counter: list[int] = []
+
+    def broken(self, iterations):
+        stages = healthy(self, iterations)
+        for player in stages[0].players:
+            own = player.losses
+
+            def poisoned(batch, own=own):
+                found = dict(own(batch))
+                counter.append(0)
+                if len(counter) > 10:
+                    found["loss"] = found["loss"] * float("nan")
+                return found
+
+            object.__setattr__(player, "losses", poisoned)
+        return stages
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CaloShowerGAN, "stages", broken)
+        with pytest.raises(TrainingError, match="became NaN or infinite in iteration"):
+            run_generation(config, tmp_path / "run")
+    run = run_generation(config, tmp_path / "whole")
+    broken_run = type(run)(tmp_path / "run")
+    assert load_file(broken_run.nan_batch)["image"].shape == (32, 368)
+    assert not broken_run.is_finished
+    same_runs(run_generation(config, tmp_path / "run", resume=True), run)
+
+
+def test_a_collapsed_generator_stops_the_training(settings, tmp_path, monkeypatch):
+    """Showers that are empty, or all alike, in so many checks in a row."""
+
+    def nothing(self, condition, random=None):  # noqa: ARG001
+        return torch.zeros(len(condition), 368)
+
+    monkeypatch.setattr(CaloShowerGAN, "generate", nothing)
+    with pytest.raises(TrainingError, match=r"has collapsed: .* in the last 2 checks"):
+        run_generation(settings(collapse_patience=2), tmp_path / "run")
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+    assert len(read_rows(tmp_path / "run" / "log.csv")) >= 1
+
+
+def test_without_a_measure_the_last_weights_are_kept(settings, tmp_path, caplog):
+    """chi2 needs more showers than these."""
+    run = run_generation(settings(select="total_energy_chi2", check_showers=3), tmp_path / "run")
+    assert run.is_finished
+    assert "its last weights are kept" in caplog.text
+
+
+def test_half_precision_trains(settings, tmp_path):
+    """Losses stay close to those of full precision, and the weights that are kept are float32."""
+    runs = [run_generation(settings(precision=one), tmp_path / one) for one in ("32", "bf16-mixed")]
+    full, half = (np.array([row["train_critic"] for row in read_rows(run.log)]) for run in runs)
+    assert np.isfinite(half).all()
+    np.testing.assert_allclose(half, full, rtol=0.1, atol=0.05)
+    kept = [str(values.dtype) for name, values in load_file(runs[1].weights).items() if name.endswith("weight")]
+    assert set(kept) == {"float32"}
+
+
+@pytest.mark.slow  # processes of their own
+def test_two_processes_train_one_generator(settings, tmp_path):
+    """Gradients are averaged: both have the same weights, and one of them writes."""
+    write_config(settings(devices=2), tmp_path / "run.yaml")
+    (tmp_path / "two.py").write_text(TWO)
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    done = subprocess.run(
+        [sys.executable, tmp_path / "two.py", tmp_path], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    one, two = (load_file(tmp_path / f"rank{number}.safetensors") for number in (0, 1))
+    for name, values in one.items():
+        if "running" not in name:  # those of batch norms are local
+            np.testing.assert_array_equal(values, two[name], err_msg=name)
+    assert len(read_rows(tmp_path / "run" / "log.csv")) == 3
+    assert RunFolder(tmp_path / "run").is_finished
+
+
+TWO = """
+import sys
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from hgcal_gnn.config.any_run import read_run
+from hgcal_gnn.training.generation.keeper import StageKeeper
+from hgcal_gnn.training.generation.run import run_generation
+
+folder = Path(sys.argv[1])
+end = StageKeeper._keep_before_saving
+
+
+def keep(self, trainer, module, name):
+    weights = {name: values.clone() for name, values in module.model.state_dict().items()}
+    save_file(weights, folder / f"rank{trainer.global_rank}.safetensors")
+    end(self, trainer, module, name)
+
+
+StageKeeper._keep_before_saving = keep
+if __name__ == "__main__":
+    run_generation(read_run(folder / "run.yaml"), folder / "run")
+"""
