@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from hgcal_gnn.generation.voxel.bib_ae import BIBAE
 from hgcal_gnn.generation.voxel.calo_shower_gan import CaloShowerGAN
 from hgcal_gnn.generation.voxel.calogan import CaloGAN
 from hgcal_gnn.generation.voxel.gan import GAN
+from hgcal_gnn.generation.voxel.gan3d import GAN3D
 from hgcal_gnn.generation.voxel.wgan_gp import WGAN
 
 if TYPE_CHECKING:
     from hgcal_gnn.generation.voxel.base import VoxelModel, VoxelModelConfig
 
-ALL: tuple[type[VoxelModel], ...] = (CaloShowerGAN, CaloGAN, GAN, WGAN)
+ALL: tuple[type[VoxelModel], ...] = (CaloShowerGAN, BIBAE, CaloGAN, GAN, GAN3D, WGAN)
 
 MODELS = MappingProxyType({model.config_class.model_fields["kind"].default: model for model in ALL})
 

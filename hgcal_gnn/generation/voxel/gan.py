@@ -139,8 +139,9 @@ class Generator(nn.Module):
             layers += [nn.ConvTranspose3d(n_in, n_out, 4, 2, 1, bias=False), nn.BatchNorm3d(n_out), nn.ReLU()]
         missing = [size + 2 - growth * n for size, n in zip(shape, (a, b, c), strict=True)]  # 0 for 30 voxels
         (x, xx), (y, yy), (z, zz) = ((some // 2, some - some // 2) for some in missing)
-        last = nn.Conv3d(channels[-1], 1, 3, bias=False)
-        self.layers = nn.Sequential(*layers, nn.ConstantPad3d((z, zz, y, yy, x, xx), 0.0), last, nn.ReLU())
+        if any(missing):
+            layers.append(nn.ConstantPad3d((z, zz, y, yy, x, xx), 0.0))  # cuts off where negative
+        self.layers = nn.Sequential(*layers, nn.Conv3d(channels[-1], 1, 3, bias=False), nn.ReLU())
         self.layers.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def forward(self, z: Tensor) -> Tensor:
