@@ -24,6 +24,8 @@ from hgcal_gnn.errors import UsageError
 from hgcal_gnn.generation.gradient_penalty import gradient_penalty
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
 from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, noise
+from hgcal_gnn.generation.voxel.wgan_gp_fast import FastGenerator
+from hgcal_gnn.nn.threads import is_compiled_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +51,9 @@ class WGANConfig(VoxelModelConfig):
     critic_hidden: tuple[PositiveInt, ...] = Field((100, 200, 100, 75), description="dense layers of the critic")
     constrainer_channels: PositiveInt = Field(16, description="of the constrainer's feature maps: this, twice, this")
     constrainer_hidden: PositiveInt = Field(100, description="dense layer of the constrainer")
+    eps: PositiveFloat = Field(
+        1e-5, description="of the layer norms of critic and constrainer; larger: they see scales"
+    )
     gradient_penalty: PositiveFloat = Field(5.0, description="lambda")
     constraint: NonNegativeFloat = Field(0.01, description="kappa: weight of the constrainer's squared errors [GeV^2]")
     critic_steps: PositiveInt = Field(5, description="steps of the critic per step of the generator")
@@ -74,8 +79,8 @@ class WGAN(VoxelModel):
         axis = config.depth_axis
         shapes = [depth_first(shape, axis) for shape in sizes.shapes.values()]
         self.generating = Generator(shapes, config.latent, config.channels)
-        self.critic = Critic(shapes, config.critic_channels, config.critic_hidden)
-        self.constrainer = Constrainer(shapes, config.constrainer_channels, config.constrainer_hidden)
+        self.critic = Critic(shapes, config.critic_channels, config.critic_hidden, config.eps)
+        self.constrainer = Constrainer(shapes, config.constrainer_channels, config.constrainer_hidden, config.eps)
         self.generating.register_buffer("unit", torch.tensor(1e-3))  # GeV
         self.middle = sum(sizes.energy) / 2
         for part in (self.generating, self.critic, self.constrainer):
@@ -116,6 +121,12 @@ class WGAN(VoxelModel):
     def generate(self, condition: Condition, random: torch.Generator | None = None) -> Tensor:
         """Generate images [GeV]."""
         return self._flat(self._images(condition, random)) * self.unit
+
+    def prepare(self) -> VoxelModel:
+        """Generate on CPUs with the faster form of the generator."""
+        if not is_compiled_for(self.unit):
+            return self
+        return self._with_generating(FastGenerator(self.generating))
 
     def stages(self, iterations: int) -> Sequence[Stage]:
         """Train all three together."""
@@ -203,7 +214,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, energy: Tensor) -> list[Tensor]:
         """Return images [n, *shape], at least 0, of noise [n, latent] and scaled energy [n, 1]."""
-        return [branch(z, energy) for branch in self.branches]
+        return [torch.relu(branch(z, energy)) for branch in self.branches]
 
 
 class Branch(nn.Module):
@@ -224,28 +235,33 @@ class Branch(nn.Module):
             ]
         self.doublings = nn.Sequential(*layers)
         # what is too long is cut equally at both ends: of 32 cells the published padding of 2 leaves the inner 30
-        self.cut = [(length * 2**DOUBLINGS - wanted) // 2 for length, wanted in zip(start, shape, strict=True)]
+        long = [length * 2**DOUBLINGS for length in start]
+        self.cut = ((long[0] - shape[0]) // 2, (long[1] - shape[1]) // 2, (long[2] - shape[2]) // 2)
         self.last = nn.ConvTranspose3d(channels, 1, 3, padding=1, bias=False)
 
+    def stems(self, z: Tensor, energy: Tensor) -> Tensor:
+        """Return the first feature maps [n, 8 x channels, *start]."""
+        of_energy, of_noise = self.energy_stem(energy[..., None, None, None]), self.noise_stem(z[..., None, None, None])
+        return torch.cat([of_energy, of_noise], dim=1)
+
     def forward(self, z: Tensor, energy: Tensor) -> Tensor:
-        """Return images [n, *shape]."""
-        stems = [self.energy_stem(energy[:, :, None, None, None]), self.noise_stem(z[:, :, None, None, None])]
-        x = self.last(self.doublings(torch.cat(stems, dim=1)))[:, 0]
+        """Return images [n, *shape] before the last ReLU."""
+        x: Tensor = self.last(self.doublings(self.stems(z, energy)))[:, 0]
         for axis, (first, length) in enumerate(zip(self.cut, self.shape, strict=True), start=1):
             x = x.narrow(axis, first, length)
-        return torch.relu(x)
+        return x
 
 
 class Critic(nn.Module):
     """Images and energy to a score: kernels long in depth and of two cells across; dense layers with the energy."""
 
-    def __init__(self, shapes: Sequence[Shape], channels: int, hidden: Sequence[int]) -> None:
+    def __init__(self, shapes: Sequence[Shape], channels: int, hidden: Sequence[int], eps: float) -> None:
         super().__init__()
         widths = [1, channels, 2 * channels, 4 * channels, 1]
         depths, strides, paddings = (10, 6, 4, 4), (2, 2, 2, 1), (1, 0, 0, 0)
         branches, n_out = [], 0
         for shape in shapes:
-            layers = Convolutions(shape)
+            layers = Convolutions(shape, eps)
             for (n_in, n), depth, stride, padding in zip(pairwise(widths), depths, strides, paddings, strict=True):
                 layers.add(n_in, n, (depth, 2, 2), (1, stride, stride), (0, padding, padding))
             branches.append(layers.made())
@@ -263,11 +279,11 @@ class Critic(nn.Module):
 class Constrainer(nn.Module):
     """Images to energies [GeV]."""
 
-    def __init__(self, shapes: Sequence[Shape], channels: int, hidden: int) -> None:
+    def __init__(self, shapes: Sequence[Shape], channels: int, hidden: int, eps: float) -> None:
         super().__init__()
         branches, n_out = [], 0
         for shape in shapes:
-            layers = Convolutions(shape)
+            layers = Convolutions(shape, eps)
             layers.add(1, channels, (3, 3, 3), (2, 2, 2))
             layers.add(channels, 2 * channels, (3, 3, 3), (2, 2, 2))
             layers.add(2 * channels, channels, (2, 2, 2), (1, 1, 1))
@@ -289,15 +305,16 @@ class Convolutions:
     Kernels are cut to the lengths there are.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, eps: float) -> None:
         self.shape: tuple[int, ...] = shape
+        self.eps = eps
         self.n_channels = 1
         self.layers: list[nn.Module] = []
 
     def add(self, n_in: int, n_out: int, kernel: Shape, stride: Shape, padding: Shape = (0, 0, 0)) -> None:
         """Add a convolution, and what lies between the one before and it."""
         if self.layers:
-            self.layers += [nn.LayerNorm(self.shape), nn.LeakyReLU(SLOPE)]
+            self.layers += [nn.LayerNorm(self.shape, self.eps), nn.LeakyReLU(SLOPE)]
         padded = [length + 2 * more for length, more in zip(self.shape, padding, strict=True)]
         kernel = (min(kernel[0], padded[0]), min(kernel[1], padded[1]), min(kernel[2], padded[2]))
         self.layers.append(nn.Conv3d(n_in, n_out, kernel, stride, padding, bias=False))
