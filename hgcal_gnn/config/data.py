@@ -99,13 +99,14 @@ class SampleConfig(Settings):
     showers: Path | None = Field(None, description="shower store (.arrow)")
     number: PositiveInt | None = Field(None, description="use the first ones of the store only")
     simulate: SimulateConfig | None = Field(None, description="instead of showers")
+    mix: tuple[SimulateConfig, ...] = Field((), description="instead of showers: several simulations in one sample")
 
     @validates(mode="after")
     def _is_one(self) -> SampleConfig:
-        if (self.showers is None) == (self.simulate is None):
-            msg = "give either showers (a file) or simulate"
+        if (self.showers is not None) + (self.simulate is not None) + bool(self.mix) != 1:
+            msg = "give either showers (a file) or simulate, or mix (several simulations)"
             raise ValueError(msg)
-        if self.simulate is not None and self.number is not None:
+        if self.showers is None and self.number is not None:
             msg = "number belongs to showers; a simulation has its own: simulate.number"
             raise ValueError(msg)
         return self
@@ -159,10 +160,11 @@ class DataConfig(GeometryConfig):
         return self
 
 
-def _source(sample: SampleConfig) -> tuple[Path | None, SimulateConfig | None]:
+def _source(sample: SampleConfig) -> tuple[Path | None, tuple[SimulateConfig, ...]]:
     """Return where showers come from; samples of one source share the first ones, however many each takes."""
-    simulate = None if sample.simulate is None else sample.simulate.model_copy(update={"number": 1})
-    return (None if sample.showers is None else sample.showers.resolve(), simulate)
+    simulations = sample.mix if sample.simulate is None else (sample.simulate,)
+    of_one = tuple(simulation.model_copy(update={"number": 1}) for simulation in simulations)
+    return (None if sample.showers is None else sample.showers.resolve(), of_one)
 
 
 def _single(limits: tuple[float, float]) -> float | tuple[float, float]:

@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,10 +17,11 @@ from hgcal_gnn import __version__
 from hgcal_gnn.cache import cache_folder
 from hgcal_gnn.errors import InputError, TrainingError
 from hgcal_gnn.progress import progress_bar
-from hgcal_gnn.showers.store import ShowerStore, open_store
+from hgcal_gnn.showers.store import ShowerStore, open_store, write_showers
 from hgcal_gnn.simulation.sample import write_sample
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hgcal_gnn.arrays import I64
@@ -47,11 +49,12 @@ def open_sample(sample: SampleConfig, cells: CellTable, material: MaterialProfil
     GeometryMismatchError
         If it was made with another geometry.
     """
-    if sample.showers is None:
-        assert sample.simulate is not None  # noqa: S101 (the settings promise one of both)
+    if sample.showers is not None:
+        path = sample.showers
+    elif sample.simulate is not None:
         path = simulated(sample.simulate, cells, material)
     else:
-        path = sample.showers
+        path = mixed(sample.mix, cells, material)
     store = open_store(path, cells_sha256=cells.sha256)
     number = len(store) if sample.number is None else sample.number
     if number > len(store):
@@ -83,6 +86,19 @@ def simulated(config: SimulateConfig, cells: CellTable, material: MaterialProfil
                     progress=lambda done: bar.update(done - bar.n),
                 )
     log.info("sample of %d %ss: %s", config.number, config.particle, path)
+    return path
+
+
+def mixed(configs: Sequence[SimulateConfig], cells: CellTable, material: MaterialProfile) -> Path:
+    """Return one store of several simulations, one after the other; what mixes them is the order of the training."""
+    parts = [simulated(config, cells, material) for config in configs]
+    digest = hashlib.sha256("".join(path.name for path in parts).encode()).hexdigest()
+    path = parts[0].with_name(f"{cells.detector}-mix-{digest[:12]}.arrow")
+    if not path.exists():
+        if int(os.environ.get("LOCAL_RANK", "0")):
+            _wait_for(path)
+        else:
+            write_showers(chain.from_iterable(open_store(part).chunks() for part in parts), path)
     return path
 
 

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from hgcal_gnn.config.data import SimulateConfig
+from hgcal_gnn.config.data import SampleConfig, SimulateConfig
 from hgcal_gnn.errors import GeometryMismatchError, InputError
 from hgcal_gnn.geometry.material import load_material
 from hgcal_gnn.showers.store import write_showers
@@ -116,3 +116,23 @@ def test_processes_after_the_first_wait_for_the_simulation(piece, tmp_path, monk
     monkeypatch.setattr(samples, "PATIENCE", 0.1)
     with pytest.raises(TrainingError, match="did not finish"):
         samples.simulated(SimulateConfig(energy="5", number=4), piece.graph.cells, load_material("hgcal"))
+
+
+def test_several_simulations_in_one_sample(piece, tmp_path, monkeypatch):
+    monkeypatch.setenv("HGCAL_GNN_CACHE", str(tmp_path))
+    kinds = [SimulateConfig(particle=name, energy="20", number=n, seed=1) for name, n in (("photon", 5), ("pion", 3))]
+    path = samples.mixed(kinds, piece.graph.cells, load_material("hgcal"))
+    store = samples.open_store(path)
+    assert store.column("pdg_id").tolist() == [22] * 5 + [211] * 3
+    changed = path.stat().st_mtime_ns
+    assert samples.mixed(kinds, piece.graph.cells, load_material("hgcal")) == path
+    assert path.stat().st_mtime_ns == changed
+    assert samples.mixed(kinds[::-1], piece.graph.cells, load_material("hgcal")) != path
+
+
+def test_a_sample_comes_from_one_source():
+    photons = {"energy": "20", "number": 5}
+    assert len(SampleConfig.model_validate({"mix": [photons, photons | {"particle": "pion"}]}).mix) == 2
+    for wrong in ({}, {"mix": [photons], "simulate": photons}, {"mix": [photons], "number": 3}):
+        with pytest.raises(ValueError, match=r"give either|number belongs to showers"):
+            SampleConfig.model_validate(wrong)
