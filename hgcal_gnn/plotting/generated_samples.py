@@ -58,7 +58,7 @@ def layer_sums(showers: Showers, layer: Array) -> F64:
     n_layers = int(layer.max(initial=1))
     place = showers.shower * n_layers + (layer[showers.cell].astype(np.int64) - 1)
     sums = np.bincount(place, showers.energy, minlength=len(showers) * n_layers)
-    return sums.reshape(len(showers), n_layers)
+    return sums.reshape(len(showers), n_layers).astype(np.float64)
 
 
 def draw_showers(sums: F64, *, ax: Axes, norm: LogNorm, title: str = "") -> AxesImage:

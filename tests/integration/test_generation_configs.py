@@ -1,0 +1,91 @@
+"""Every file of settings of a generator runs: all of them for two steps, the tiny ones as they stand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from hgcal_gnn.config.any_run import check_run, read_run
+from hgcal_gnn.config.generation import GenerationConfig
+from hgcal_gnn.evaluation.features import compute_features
+from hgcal_gnn.generation.generator import VoxelGenerator
+from hgcal_gnn.generation.image_batch import ImageMaker
+from hgcal_gnn.generation.particles import Particles
+from hgcal_gnn.generation.voxel.base import ImageSizes
+from hgcal_gnn.geometry.cell_numbers import CellNumbers
+from hgcal_gnn.training.data import open_data
+from hgcal_gnn.training.generation.grid import make_grid
+from hgcal_gnn.training.generation.judge import CHECKED, compare
+from hgcal_gnn.training.generation.run import describe_particles, run_generation
+from hgcal_gnn.training.generation.trainer import build_model
+
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs" / "generation").glob("*.yaml"))
+TINY = [path for path in CONFIGS if path.stem.endswith("_tiny")]
+IN_FULL = "calo_shower_gan_tiny"  # always; the others with --slow
+SHOWERS, BATCH = 60, 4
+
+
+@pytest.fixture(autouse=True)
+def _shared_cache(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("HGCAL_GNN_CACHE", str(tmp_path_factory.getbasetemp() / "configs_cache"))
+
+
+def made_short(config):
+    """Return the same settings for few showers of low energy, and two steps of each stage."""
+    content = config.model_dump(mode="json")
+    energy = ",".join(str(1.5 * limit) for limit in (1.0, *content["model"].get("split", ())))  # some for every stage
+    for name in ("train", "test"):
+        if content["data"][name] is not None:
+            content["data"][name]["simulate"] |= {"energy": energy, "pt": None, "number": SHOWERS}
+    content["data"]["empty"] = "drop"
+    content["train"] |= {"iterations": 2, "check_every": 2, "check_showers": 8, "batch_size": BATCH, "device": "cpu"}
+    for name in content["model"]:
+        if name.endswith("_iterations"):  # of further stages
+            content["model"][name] = 2
+    return check_run(content, "made short")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_settings_train(path, tmp_path):
+    """Two steps, a check, a picture, the results."""
+    config = read_run(path)
+    assert isinstance(config, GenerationConfig)
+    run = run_generation(made_short(config), tmp_path / "run")
+    assert run.is_finished
+    assert run.plot("training.png").exists()
+
+
+def untrained(config):
+    """Return how the network of settings compares to the test sample before it is trained."""
+    data = open_data(config.data)
+    grid = make_grid(config.data, data.graph)
+    trained_on = describe_particles(data.train, config)
+    torch.manual_seed(config.seed)
+    model = build_model(config, ImageSizes(grid.shapes, trained_on.pdg_ids, trained_on.energy))
+    model.fit(ImageMaker(grid, trained_on.pdg_ids)(data.train.store[data.train.rows[:1000]]).to_torch())
+    reference = data.test.store[data.test.rows]
+    generated = VoxelGenerator(model, grid, trained_on).sample(Particles.of(reference))
+    numbers = CellNumbers.of(data.graph.cells, data.material)
+    return compare(*(compute_features(showers, numbers, CHECKED) for showers in (reference, generated)))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[] if path.stem == IN_FULL else pytest.mark.minutes, id=path.stem) for path in TINY],
+)
+def test_tiny_settings_learn(path, tmp_path):
+    """Response within 10 %, and half the distance of the untrained network at most."""
+    config = read_run(path)
+    found = json.loads(run_generation(config, tmp_path / "run").metrics.read_text())["test"]
+    before = untrained(config)
+    assert found["response"] == pytest.approx(1, abs=0.1)
+    assert found["separation"] <= 0.5 * before["separation"], (found, before)
+
+
+def test_there_are_settings():
+    assert len(TINY) >= 2
+    for path in CONFIGS:
+        assert path.read_text(encoding="utf-8").startswith("# "), path
