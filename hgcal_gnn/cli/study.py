@@ -33,6 +33,9 @@ def study(
     only: Annotated[list[str] | None, typer.Option("--only", help="Train and compare these methods only.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each. Default: cores / jobs.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Generators: a first look at their showers only (evaluate --quick).")
+    ] = False,
 ) -> None:
     """Train what a study asks for and compare it; trainings that are done already stay as they are.
 
@@ -61,10 +64,21 @@ def study(
             "again; --only compares the others"
         )
         raise TrainingError(msg)
-    folders = [str(output / run.name) for run in runs]
-    code = _call(["compare", *folders, "-o", str(output / "comparison"), "--overwrite"])
+    code = _compare(runs, output, threads, quick=quick)
     if code:
         raise typer.Exit(code)
+
+
+def _compare(runs: list[StudyRun], output: Path, threads: int, *, quick: bool) -> int:
+    """Compare what was trained: predictions of regressors, or showers of generators."""
+    from hgcal_gnn.config.generation import GenerationConfig
+
+    if isinstance(runs[0].config, GenerationConfig):
+        from hgcal_gnn.cli.study_generators import compare_generators
+
+        return compare_generators(runs, output, _call, threads=threads, quick=quick)
+    folders = [str(output / run.name) for run in runs]
+    return _call(["compare", *folders, "-o", str(output / "comparison"), "--overwrite"])
 
 
 def _make_folder(folder: Path) -> None:
@@ -86,10 +100,9 @@ def _chosen(runs: list[StudyRun], only: list[str]) -> list[StudyRun]:
 
 def _is_done(run: StudyRun, folder: Path) -> bool:
     """Tell whether a run is there; one with other settings stands in the way."""
-    from hgcal_gnn.config.read import read_config
-    from hgcal_gnn.config.run import RunConfig
+    from hgcal_gnn.config.any_run import read_run
 
-    if (folder / "config.yaml").exists() and read_config(RunConfig, folder / "config.yaml") != run.config:
+    if (folder / "config.yaml").exists() and read_run(folder / "config.yaml") != run.config:
         msg = f"{folder}: was trained with other settings; remove it, or choose another output folder"
         raise UsageError(msg)
     return (folder / "metrics.json").exists()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, Field, NonNegativeInt, field_validator
 
+from hgcal_gnn.config.any_run import AnyRunConfig, check_run
 from hgcal_gnn.config.base import Settings
-from hgcal_gnn.config.read import check_config, read_config
-from hgcal_gnn.config.run import RunConfig
+from hgcal_gnn.config.read import read_config
 from hgcal_gnn.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class StudyRun(NamedTuple):
 
     method: str
     name: str
-    config: RunConfig
+    config: AnyRunConfig
 
 
 def read_study(path: Path, overrides: Iterable[str] = ()) -> tuple[StudyConfig, list[StudyRun]]:
@@ -88,7 +88,7 @@ def read_study(path: Path, overrides: Iterable[str] = ()) -> tuple[StudyConfig, 
         common = {"data": _merged(study.data, method.data), "train": _merged(study.train, method.train)}
         for seed in method.seeds or study.seeds:
             content = {"seed": seed, "model": method.model, **common}
-            runs.append(StudyRun(name, f"{name}-{seed}", check_config(RunConfig, content, f"{path}, method {name}")))
+            runs.append(StudyRun(name, f"{name}-{seed}", check_run(content, f"{path}, method {name}")))
     _check_comparable(runs, str(path))
     return study, runs
 
@@ -102,6 +102,12 @@ def _check_comparable(runs: list[StudyRun], source: str) -> None:
         if method != run.method:
             msg = f"{source}: the methods {method} and {run.method} have the same settings; leave one of them out"
             raise UsageError(msg)
+        if type(run.config) is not type(runs[0].config):
+            msg = (
+                f"{source}: of the methods {runs[0].method} and {run.method} one is a generator and one a regressor; "
+                "compare them in studies of their own"
+            )
+            raise UsageError(msg)
         if _tested_on(run.config) != _tested_on(runs[0].config):
             msg = (
                 f"{source}: the methods {runs[0].method} and {run.method} would be tested on different showers and "
@@ -110,7 +116,7 @@ def _check_comparable(runs: list[StudyRun], source: str) -> None:
             raise UsageError(msg)
 
 
-def _tested_on(config: RunConfig) -> dict[str, Any]:
+def _tested_on(config: AnyRunConfig) -> dict[str, Any]:
     """Return the settings that decide about the test sample."""
     chosen = {"test"} if config.data.test is not None else SPLIT
     return config.data.model_dump(include=GEOMETRY | chosen)

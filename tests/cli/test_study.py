@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import yaml
 
 from hgcal_gnn.cli import app, study
 from hgcal_gnn.cli.errors import run_app
+from hgcal_gnn.geometry.detectors import make_detector
+from hgcal_gnn.showers.store import open_store
+from hgcal_gnn.simulation.beam import Beam, parse_spectrum
+from hgcal_gnn.simulation.sample import write_sample
 
 STUDY = {
     "title": "Photons",
@@ -124,3 +129,38 @@ def test_what_cannot_be_studied(here, called, arguments, code, message):
     assert message in failed.err
     assert failed.code == code
     assert not called
+
+
+GENERATORS = {
+    "title": "Dense networks",
+    "data": {"detector": "calochallenge-1-photons", "train": {"showers": "dense.arrow"}, "empty": "drop"},
+    "train": {"iterations": 2, "check_every": 2, "batch_size": 16, "pictures": 0},
+    "methods": {
+        "small": {"model": {"kind": "calo_shower_gan", "generator": [8], "critic": [8]}, "seeds": [0, 1]},
+        "wide": {"model": {"kind": "calo_shower_gan", "generator": [16], "critic": [16]}},
+    },
+}
+
+
+def test_generators_are_compared_by_their_showers(run, called, tmp_path):
+    """Each makes showers like the test sample, and one report holds them all."""
+    cells = make_detector("calochallenge-1-photons")
+    beam = Beam("photon", parse_spectrum("1..4"), direction=(0.0, 0.0, 1.0))
+    write_sample(cells, beam, 300, tmp_path / "dense.arrow", seed=1)
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(GENERATORS, sort_keys=False))
+    done = run("study", "study.yaml", "-o", "out", "--quick", "--threads", 1)
+    assert done.code == 0, done.err
+    assert [call[0] for call in called] == ["train"] * 3 + ["generate"] * 3 + ["evaluate"]
+    reference = open_store(tmp_path / "out" / "reference.arrow").column("incident_energy")
+    for name in ("small-0", "small-1", "wide-0"):
+        ours = open_store(tmp_path / "out" / f"{name}.arrow").column("incident_energy")
+        np.testing.assert_array_equal(ours, reference)
+    assert (tmp_path / "out" / "comparison" / "report.html").exists()
+
+
+def test_tasks_are_not_mixed(here, tmp_path):
+    mixed = STUDY | {"methods": {**STUDY["methods"], "gan": GENERATORS["methods"]["wide"]}}
+    (tmp_path / "mixed.yaml").write_text(yaml.safe_dump(mixed, sort_keys=False))
+    done = here("study", "mixed.yaml", "-o", "out")
+    assert done.code == 2
+    assert "one is a generator and one a regressor" in done.err

@@ -1,0 +1,69 @@
+"""The end of a study of generators: showers like the test sample from each of them, all in one report."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from hgcal_gnn.config.study import StudyRun
+
+STEP = 8192  # showers written at a time
+
+
+def compare_generators(
+    runs: Sequence[StudyRun], output: Path, call: Callable[[list[str]], int], *, threads: int, quick: bool = False
+) -> int:
+    """Generate as many showers as the test sample has, for its particles, and evaluate all samples.
+
+    Parameters
+    ----------
+    runs
+        Trained, in folders of `output` under their names.
+    output
+        Gets reference.arrow, NAME.arrow of each run and comparison/.
+    call
+        Runs a command line and returns its exit code.
+    quick
+        A first look only.
+
+    Returns
+    -------
+    int
+        Exit code of the first command that failed, or 0.
+    """
+    reference = output / "reference.arrow"
+    graph = _write_reference(runs[0], reference)
+    for run in runs:
+        sample = output / f"{run.name}.arrow"
+        command = ["generate", str(output / run.name), "--like", str(reference), "-o", str(sample), "--overwrite"]
+        code = call([*command, "--threads", str(threads), "--seed", str(run.config.seed), "--extrapolate"])
+        if code:
+            return code
+    seeds = defaultdict(list)
+    for run in runs:
+        seeds[run.method].append(run.name)
+    same = [f"{method}={','.join(names)}" for method, names in seeds.items() if len(names) > 1]
+    generated = [str(output / f"{run.name}.arrow") for run in runs]
+    command = ["evaluate", "--reference", str(reference), "--generated", *generated, "--graph", str(graph)]
+    command += [*(["--same-model", *same] if same else []), *(["--quick"] if quick else [])]
+    return call([*command, "-o", str(output / "comparison"), "--overwrite"])
+
+
+def _write_reference(run: StudyRun, path: Path) -> Path:
+    """Write the test sample of a study as a store of its own; return the file of its graph."""
+    from hgcal_gnn.geometry.detector_graph import detector_graph
+    from hgcal_gnn.showers.store import write_showers
+    from hgcal_gnn.training.data import open_data
+
+    config = run.config.data
+    test = open_data(config).test
+    chunks = (test.store[test.rows[start : start + STEP]] for start in range(0, len(test), STEP))
+    write_showers(chunks, path, overwrite=True)
+    if config.graph is not None:
+        return config.graph
+    window = {} if config.window is None else config.window.model_dump()
+    return detector_graph(str(config.detector), **window)[1]
