@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, leaky_relu
 
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
 from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, noise
 from hgcal_gnn.generation.voxel.fold import folded
-from hgcal_gnn.generation.voxel.gan3d_networks import ANGLE, PLAIN, Discriminator, Layout, generator_layers
+from hgcal_gnn.generation.voxel.gan3d_networks import ANGLE, PLAIN, SLOPE, Discriminator, Layout, generator_layers
 from hgcal_gnn.generation.voxel.slope import energy_slope, fit_slope
 
 if TYPE_CHECKING:
@@ -223,7 +223,8 @@ class GAN3D(VoxelModel):
     def _auxiliary(self, second: Tensor, condition: Condition) -> Tensor:
         if self.config.auxiliary == "particle":
             return binary_cross_entropy_with_logits(second, condition.kind.to(second.dtype))
-        return percentage_error(torch.relu(second), condition.energy / ENERGY_UNIT)
+        # ReLU when it is read out; a head that had fallen to 0 for all showers would never learn again
+        return percentage_error(leaky_relu(second, SLOPE), condition.energy / ENERGY_UNIT)
 
     def _flipped(self, labels: Tensor) -> Tensor:
         return torch.where(torch.rand_like(labels) < self.config.label_flip, 1 - labels, labels)

@@ -1,0 +1,59 @@
+"""Pictures of generated beside reference showers of single energies: profiles along each axis of the voxels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hgcal_gnn.plotting.style import blank_figure, tidy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from hgcal_gnn.arrays import F64
+    from hgcal_gnn.evaluation.beams import BeamCheck
+
+SAMPLE = "#0F5FA6"
+REFERENCE = "#D2D2D2"
+
+
+def beams_figure(checks: Sequence[BeamCheck], axes: Sequence[str], *, log_y: bool = True) -> Figure:
+    """Draw the profiles: a row per energy, a column per axis of the voxels.
+
+    Parameters
+    ----------
+    checks
+        Of `check_beams`.
+    axes
+        Names of the axes, for the labels.
+    """
+    fig = blank_figure(3.6 * len(axes), 0.8 + 2.4 * len(checks))
+    panels = fig.subplots(len(checks), len(axes), squeeze=False)
+    handles: list[Artist] = []
+    for number, (row, check) in enumerate(zip(panels, checks, strict=True)):
+        for ax, name, profile in zip(row, axes, check.profiles, strict=True):
+            handles = draw_profile(ax, profile, log_y=log_y)
+            tidy(ax, name if number == len(checks) - 1 else "", "energy [GeV]" if ax is row[0] else "")
+        told = f"{check.energy:g} GeV: response {check.response:.3f} +- {check.error:.3f}, width {check.width:.2f}"
+        row[0].set_title(told, loc="left", fontsize=9)
+    fig.legend(handles=handles, labels=["reference", "generated"], loc="outside upper right", ncols=2, frameon=False)
+    return fig
+
+
+def draw_profile(ax: Axes, profile: F64, *, log_y: bool = True) -> list[Artist]:
+    """Draw mean energies [2, n] along an axis, of the reference in grey and the generated showers as a line."""
+    edges = np.arange(profile.shape[1] + 1) - 0.5
+    lit = profile[0][profile[0] > 0]
+    is_log = log_y and len(lit) > 0
+    floor = lit.min() / 3 if is_log else 0.0
+    grey = ax.stairs(profile[0], edges, fill=True, color=REFERENCE, baseline=floor)
+    line = ax.stairs(profile[1], edges, color=SAMPLE, baseline=None)
+    if is_log:
+        ax.set_yscale("log")
+        ax.set_ylim(floor, lit.max() * 3)
+    return [grey, line]
