@@ -28,6 +28,10 @@ def train(
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a setting: --set train.epochs=50 --set model.hidden=32.")
     ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", help="One run per value, in folders of their own: --sweep model.critic_steps=1,5,8."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Run folder. Default: runs/NAME-SEED, NAME as the settings.")
     ] = None,
@@ -47,15 +51,37 @@ def train(
     if not is_first_process():
         logging.getLogger("hgcal_gnn").setLevel(logging.WARNING)  # the first one tells it for all
     use_threads(threads)
-    settings, folder = _read(config, [*(changes or []), *([f"train.device={device}"] if device else [])], output)
+    common = [*(changes or []), *([f"train.device={device}"] if device else [])]
+    settings, folder = _read(config, common, output)
     try:
         with compile_note():
+            if sweep:
+                _sweep(config, common, sweep, folder, overwrite=overwrite)
+                return
             run = _run(settings, folder, resume=resume, overwrite=overwrite)
     except KeyboardInterrupt:
         _tell_interrupted(folder)
         raise typer.Exit(130) from None
     if is_first_process():
         _tell(run)
+
+
+def _sweep(config: Path, common: list[str], sweep: list[str], folder: Path, *, overwrite: bool) -> None:
+    """Train all combinations; what an earlier call has finished stays, what it began goes on."""
+    from hgcal_gnn.cli.sweep import run_sweep, sweep_table
+    from hgcal_gnn.config.any_run import read_run
+    from hgcal_gnn.training.machine import is_first_process
+
+    def train_one(settings: AnyRunConfig, path: Path) -> None:
+        _run(settings, path, resume=not overwrite, overwrite=overwrite)
+
+    if config.is_dir() or (folder / "config.yaml").exists():
+        msg = f"{folder}: is the folder of a single run; a sweep needs settings (.yaml), and a folder of its own (-o)"
+        raise UsageError(msg)
+    rows = run_sweep(sweep, lambda changes: read_run(config, [*common, *changes]), train_one, folder)
+    if is_first_process():
+        print(sweep_table(rows))
+        print(f"runs and sweep.json: {folder}")
 
 
 def _run(settings: AnyRunConfig, folder: Path, *, resume: bool, overwrite: bool) -> RunFolder:
