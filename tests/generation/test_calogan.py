@@ -17,10 +17,10 @@ from hgcal_gnn.generation.voxel.calogan import (
     CaloGANConfig,
     CarryOver,
     Stream,
-    convolved,
     cross_entropy,
     flipped,
 )
+from hgcal_gnn.generation.voxel.calogan_layers import convolved
 
 LAYERS = {"layer_0": (3, 96), "layer_1": (12, 12), "layer_2": (12, 6)}
 SMALL = {"layer_0": (3, 8), "layer_1": (6, 4), "layer_2": (3, 2)}
@@ -46,7 +46,7 @@ def batch(model, n=16):
 def test_published_sizes(shape, expected):
     """arXiv:1712.10321 as coded: 18.2, 7.3 and 4.2 million."""
     with torch.device("meta"):
-        stream = Stream(shape, 1024, (36, 16, 6))
+        stream = Stream(shape, 1024, (36, 16, 6), 0.01)
     dense = 1024 * (shape[0] + 2) * (shape[1] + 2) * 36
     assert n_weights(stream) == expected
     assert dense / expected > 0.98

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import math
-from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -19,8 +18,9 @@ from torch.nn import functional
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
 from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, noise
+from hgcal_gnn.generation.voxel.calogan_discriminator import Discriminator, Shape, layer_energies
+from hgcal_gnn.generation.voxel.calogan_layers import EPS, SLOPE, convolved
 from hgcal_gnn.nn.locally_connected import LocallyConnected2d, locally_connected
-from hgcal_gnn.nn.minibatch_discrimination import MinibatchDiscrimination
 from hgcal_gnn.nn.norm_relu import running_line
 
 if TYPE_CHECKING:
@@ -30,12 +30,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.generation.condition import Condition
     from hgcal_gnn.generation.image_batch import ImageBatch
 
-Shape = tuple[int, int]
-SLOPE = 0.3  # of LeakyReLU where it is negative; this and the numbers of batch normalisation are defaults of Keras
-EPS, MOMENTUM = 1e-3, 0.01
 CARRY_OVER = -10.0  # at the start hardly anything of a layer is taken over into the next
-LAYER_SCALE, TOTAL_SCALE = 10.0, 100.0  # [GeV], of energies that the discriminator is told
-TOO_FAR = 5.0  # [GeV] from the requested energy
 
 
 class CaloGANConfig(VoxelModelConfig):
@@ -48,6 +43,7 @@ class CaloGANConfig(VoxelModelConfig):
         (36, 16, 6), description="of a generator: dense, convolution, locally connected"
     )
     attention: bool = Field(True, description="let a layer take over parts of the one before")
+    momentum: float = Field(0.01, gt=0, le=1, description="of the running means of the generator's normalisation")
     critic_channels: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = Field(
         (64, 16, 8, 8), description="of the discriminator: convolution, locally connected"
     )
@@ -77,7 +73,7 @@ class CaloGAN(VoxelModel):
         super().__init__(config, sizes)
         shapes = [(rows, columns) for rows, columns in sizes.shapes.values()]
         self.generating = Streams(shapes, config, len(sizes.pdg_ids))
-        self.discriminator = Discriminator(shapes, config, len(sizes.pdg_ids))
+        self.discriminator = Discriminator(shapes, config.critic_channels, config.minibatch, len(sizes.pdg_ids))
 
     @classmethod
     def check(cls, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -169,7 +165,7 @@ class Streams(nn.Module):
 
     def __init__(self, shapes: Sequence[Shape], config: CaloGANConfig, n_kinds: int) -> None:
         super().__init__()
-        self.streams = nn.ModuleList(Stream(shape, config.latent, config.channels) for shape in shapes)
+        self.streams = nn.ModuleList(Stream(shape, config.latent, config.channels, config.momentum) for shape in shapes)
         followers = shapes[1:] if config.attention else []
         self.attention = nn.ModuleList(CarryOver(shape) for shape in followers)
         self.embedding = nn.Embedding(n_kinds, config.latent) if n_kinds > 1 else None
@@ -200,14 +196,14 @@ class Streams(nn.Module):
 class Stream(nn.Module):
     """Noise to the image of one layer: dense, convolution, two locally connected layers."""
 
-    def __init__(self, shape: Shape, latent: int, channels: tuple[int, int, int]) -> None:
+    def __init__(self, shape: Shape, latent: int, channels: tuple[int, int, int], momentum: float) -> None:
         super().__init__()
         rows, columns = shape
         self.wide = (rows + 2, columns + 2)  # each locally connected layer takes a row and a column away
         dense, convolution, local = channels
         self.dense = nn.Linear(latent, self.wide[0] * self.wide[1] * dense)
         self.convolution = nn.Conv2d(dense, convolution, 2)
-        self.norm = nn.BatchNorm2d(convolution, EPS, MOMENTUM)
+        self.norm = nn.BatchNorm2d(convolution, EPS, momentum)
         self.local = LocallyConnected2d(self.wide, convolution, local, (2, 2))
         self.last = LocallyConnected2d((rows + 1, columns + 1), local, 1, (2, 2), bias=False)
         nn.init.xavier_uniform_(self.dense.weight)
@@ -280,97 +276,6 @@ class CarryOver(nn.Module):
         return found
 
 
-class Discriminator(nn.Module):
-    """Judges all layers together."""
-
-    def __init__(self, shapes: Sequence[Shape], config: CaloGANConfig, n_kinds: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(LayerJudge(shape, config) for shape in shapes)
-        features, dims = config.minibatch
-        self.energies = MinibatchDiscrimination(len(shapes), features, dims)
-        judged = sum(layer.n_out for layer in self.layers)  # type: ignore[misc]
-        n_in = int(judged) + len(shapes) + 3 + features
-        self.verdict = keras_linear(n_in, 1)
-        self.kind = keras_linear(n_in, n_kinds) if n_kinds > 1 else None
-
-    def forward(self, images: Sequence[Tensor], requested: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Judge layers [n, rows, columns] of the requested energies [n], all in GeV.
-
-        Returns
-        -------
-        verdict : [n]
-            Logit of being real.
-        kind : [n, n_kinds] or None
-            Logits of the kinds of particles, where there are several.
-        """
-        energies = layer_energies(images)
-        total = energies.sum(dim=1, keepdim=True)
-        well = (total - requested[:, None]).abs()
-        features = torch.cat(
-            [
-                *(layer(image) for layer, image in zip(self.layers, images, strict=True)),
-                energies / LAYER_SCALE,
-                total / TOTAL_SCALE,
-                well,
-                10.0 * (well > TOO_FAR),
-                self.energies(energies).tanh(),
-            ],
-            dim=1,
-        )
-        return self.verdict(features)[:, 0], None if self.kind is None else self.kind(features)
-
-
-class LayerJudge(nn.Module):
-    """Features of one layer: local ones, how alike they are in the batch, and the share of cells that were hit."""
-
-    def __init__(self, shape: Shape, config: CaloGANConfig) -> None:
-        super().__init__()
-        first, *local = config.critic_channels
-        self.convolution = nn.Conv2d(1, first, 2)
-        nn.init.xavier_uniform_(self.convolution.weight)
-        nn.init.zeros_(self.convolution.bias)  # type: ignore[arg-type]
-        layers: list[nn.Module] = []
-        for (n_in, n_out), kernel, stride in zip(
-            pairwise([first, *local]), ((3, 3), (2, 2), (2, 2)), ((1, 2), (1, 1), (1, 2)), strict=True
-        ):
-            layer = LocallyConnected2d(shape, n_in, n_out, kernel, stride=stride, padding=(1, 1))
-            layers += [layer, nn.LeakyReLU(SLOPE), ChannelNorm(n_out)]
-            shape = layer.out_shape
-        self.local = nn.Sequential(*layers)
-        n_local = shape[0] * shape[1] * local[-1]
-        self.alike = MinibatchDiscrimination(n_local, *config.minibatch)
-        self.alike_sparsity = MinibatchDiscrimination(1, *config.minibatch)
-        self.n_out = n_local + 1 + 2 * config.minibatch[0]
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Turn images [n, rows, columns] into features [n, n_out]."""
-        x = functional.leaky_relu(convolved(image[:, None], self.convolution), SLOPE)
-        local = self.local(x.permute(0, 2, 3, 1)).flatten(1)
-        hit = (image > 0).flatten(1).to(image.dtype).mean(dim=1, keepdim=True)
-        return torch.cat([local, self.alike(local).tanh(), hit, self.alike_sparsity(hit).tanh()], dim=1)
-
-
-class ChannelNorm(nn.BatchNorm1d):
-    """Batch normalisation of channels that come last."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, EPS, MOMENTUM)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise [n, rows, columns, channels]."""
-        return super().forward(x.reshape(-1, x.shape[3])).view(x.shape)
-
-
-def convolved(x: Tensor, layer: nn.Conv2d, *, bias: bool = True) -> Tensor:
-    """Convolve with a window of 2 x 2, images of the same size: "same" of Keras adds zeros after, not before."""
-    return functional.conv2d(functional.pad(x, (0, 1, 0, 1)), layer.weight, layer.bias if bias else None)
-
-
-def layer_energies(images: Sequence[Tensor]) -> Tensor:
-    """Return the energies of layers, [n, n_layers]."""
-    return torch.stack([image.sum(dim=(1, 2)) for image in images], dim=1)
-
-
 def cross_entropy(logits: Tensor, *, real: bool) -> Tensor:
     """Return the mean binary cross entropy of verdicts on samples that count all as real or all as generated."""
     return functional.softplus(-logits if real else logits).mean()
@@ -380,11 +285,3 @@ def flipped(kind: Tensor, share: float, n_kinds: int) -> Tensor:
     """Return kinds of which a share, drawn by chance, is another one."""
     other = (kind + torch.randint_like(kind, 1, n_kinds)) % n_kinds
     return torch.where(torch.rand(kind.shape, device=kind.device) < share, other, kind)
-
-
-def keras_linear(n_in: int, n_out: int) -> nn.Linear:
-    """Make a dense layer that starts as one of Keras: Glorot uniform, no bias."""
-    layer = nn.Linear(n_in, n_out)
-    nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
