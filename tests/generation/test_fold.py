@@ -33,6 +33,15 @@ NETWORKS = {
     "dense": (nn.Sequential(nn.Linear(7, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 2)), (7,)),
     "after the activation": (nn.Sequential(nn.Conv3d(2, 3, 3), nn.ReLU(), nn.BatchNorm3d(3)), (2, 5, 4, 6)),
     "no statistics": (nn.Sequential(nn.Conv3d(2, 3, 3), nn.BatchNorm3d(3, track_running_stats=False)), (2, 5, 4, 6)),
+    "upsampled": (
+        nn.Sequential(nn.Upsample(scale_factor=(2.0, 2.0, 3.0)), nn.Conv3d(2, 3, (3, 4, 8), padding=(1, 0, 3))),
+        (2, 5, 4, 6),
+    ),
+    "upsampled in one number": (
+        nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv3d(2, 3, (6, 5, 1), padding=(2, 3, 0), bias=False)),
+        (2, 3, 3, 2),
+    ),
+    "trilinear": (nn.Sequential(nn.Upsample(scale_factor=2, mode="trilinear"), nn.Conv3d(2, 3, 3)), (2, 5, 4, 6)),
     "nested": (nn.Sequential(nn.Sequential(nn.Conv3d(2, 3, 1), nn.BatchNorm3d(3)), nn.BatchNorm3d(3)), (2, 3, 3, 3)),
 }
 

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
+from hgcal_gnn.generation.voxel.upsampling import UpsampledConvolution
+
 Module = TypeVar("Module", bound=nn.Module)
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 TransposedConvolution = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
@@ -20,8 +22,8 @@ def folded(module: Module) -> Module:
 
     In evaluation mode a batch normalisation is a product and a sum per channel: where it follows a (transposed)
     convolution or a dense layer in an `nn.Sequential`, both become part of its weights. Weights of 3D convolutions are
-    stored with the channels last, which lets the convolutions of oneDNN work without reordering. Normalisations after
-    an activation stay.
+    stored with the channels last, which lets the convolutions of oneDNN work without reordering. An upsampling by
+    repetition becomes part of the convolution after it. Normalisations after an activation stay.
 
     Parameters
     ----------
@@ -32,6 +34,7 @@ def folded(module: Module) -> Module:
     for part in result.modules():
         if isinstance(part, nn.Sequential):
             _fold_sequence(part)
+            _join_upsampling(part)
         if isinstance(part, nn.Conv3d | nn.ConvTranspose3d):
             part.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return result
@@ -42,6 +45,19 @@ def _fold_sequence(sequence: nn.Sequential) -> None:
     for number, (layer, following) in enumerate(zip(list(sequence)[:-1], list(sequence)[1:], strict=True)):
         if isinstance(following, Normalisation) and following.running_mean is not None and _fold(layer, following):
             sequence[number + 1] = nn.Identity()
+
+
+def _join_upsampling(sequence: nn.Sequential) -> None:
+    """Make one convolution of an upsampling by repetition and the convolution that follows."""
+    for number, (layer, following) in enumerate(zip(list(sequence)[:-1], list(sequence)[1:], strict=True)):
+        if not isinstance(layer, nn.Upsample) or not isinstance(following, nn.Conv3d):
+            continue
+        factors = layer.scale_factor if isinstance(layer.scale_factor, tuple) else (layer.scale_factor,) * 3
+        is_plain = layer.mode == "nearest" and following.padding_mode == "zeros" and following.groups == 1
+        is_plain = is_plain and set(following.stride) == {1} == set(following.dilation)
+        if is_plain and all(factor is not None and float(factor).is_integer() for factor in factors):
+            x, y, z = (int(factor or 1) for factor in factors)
+            sequence[number], sequence[number + 1] = nn.Identity(), UpsampledConvolution((x, y, z), following)
 
 
 def _fold(layer: nn.Module, norm: Normalisation) -> bool:
