@@ -40,6 +40,7 @@ class PostProcessorConfig(BaseModel):
     cells: PositiveInt = Field(2000, description="windows begin among so many cells of highest energy")
     alpha: PositiveFloat = Field(200.0, description="of the Gaussian kernel [1 / MeV^2]")
     sorted_weight: NonNegativeFloat = Field(0.0, description="weight of the difference of sorted cells (logarithms)")
+    sum_weight: NonNegativeFloat = Field(0.0, description="weight of the squared relative change of the energy sum")
     same_weight: NonNegativeFloat = Field(1.0, description="weight of the squared change of the cells (logarithms)")
     optimiser: OptimiserConfig = OptimiserConfig.of(learning_rate=5e-4, betas=(0.5, 0.9))
 
@@ -202,6 +203,9 @@ def post_processor_stage(
         energies = network.energies(found["after"], found["given"])
         kernel = sorted_kernel_distance(energies / network.unit, batch.image / network.unit, config)
         loss = config.same_weight * found["same"] + config.kernel_weight * kernel
+        if config.sum_weight:
+            change = energies.sum(dim=1) / found["given"].sum(dim=1).clamp(min=float(network.unit)) - 1
+            loss = loss + config.sum_weight * change.square().mean()
         if config.sorted_weight:
             loss = loss + config.sorted_weight * _sorted_difference(network, energies, batch.image, config)
         return {"loss": loss, "same": found["same"], "kernel": kernel}
