@@ -88,6 +88,19 @@ def test_fit_takes_the_share_of_each_kind():
     torch.testing.assert_close(model._energies(values).flatten(1), image)
 
 
+@pytest.mark.parametrize("angle", [False, True])
+def test_first_showers_are_as_bright_as_real_ones(angle: bool):
+    model = gan3d(angle=angle)
+    n = 16
+    thetas = torch.linspace(1.2, 1.9, n)
+    direction = torch.stack([torch.sin(thetas), torch.zeros(n), torch.cos(thetas)], dim=1)
+    particles = Condition(torch.full((n,), 100.0), direction, torch.zeros(n, 3), torch.zeros(n, dtype=torch.int64))
+    image = torch.rand(n, model.sizes.n_voxels)
+    model.fit(ImageBatch(image * 2 / image.sum(dim=1, keepdim=True), particles))
+    with torch.no_grad():
+        assert model.generate(particles).sum().item() == pytest.approx(2.0 * n, rel=0.3)
+
+
 class Fixed(nn.Module):
     """A discriminator that gives the first two voxels."""
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.generation.image_batch import ImageBatch
 
 ENERGY_UNIT = 100.0  # GeV
+SCALED_WITH = 64  # showers
 KINDS = 2  # that a sigmoid tells apart
 RMSPROP = OptimiserConfig.of(kind="rmsprop", learning_rate=1e-3, alpha=0.9, eps=1e-7)
 
@@ -115,6 +116,7 @@ class GAN3D(VoxelModel):
         if self.config.angle:
             line = fit_slope(energy_slope(self._cube(sample.image)), condition.theta)
             self.get_buffer("slope_line").copy_(line)
+        self._start_as_bright(condition.rows(slice(0, SCALED_WITH)))
 
     def stages(self, iterations: int) -> Sequence[Stage]:
         """Let both players take turns."""
@@ -215,6 +217,15 @@ class GAN3D(VoxelModel):
     def _visible(self, condition: Condition) -> Tensor:
         """Return the mean visible energy of such particles [GeV], [n]."""
         return self.generating.get_buffer("shares")[condition.kind] * condition.energy
+
+    @torch.no_grad()
+    def _start_as_bright(self, condition: Condition) -> None:
+        """Scale the first weights of the last convolution: with those of Keras showers begin 200 times too bright."""
+        made = self._energies(self._values(condition)).sum()
+        *_, last = (layer for layer in self.generating.modules() if isinstance(layer, nn.Conv3d))
+        if made > 0:
+            power = self.config.power if self.config.angle else 1.0
+            last.weight.mul_((self._visible(condition).sum() / made) ** power)
 
     def _heads(self, values: Tensor) -> tuple[Tensor, Tensor]:
         scores, second = self.discriminator(values)
