@@ -52,7 +52,7 @@ def test_any_lengths(shape: tuple[int, ...]):
 
 def test_the_last_padding_is_the_published_one():
     """Of 32 voxels the inner 30 are kept, as a padding of 2 in the last convolution does."""
-    (branch,) = wgan({"ECAL": (30, 30, 30)}).generating.branches
+    (branch,) = wgan({"ECAL": (30, 30, 30)}).generator.branches
     z, energy = torch.randn(2, 4), torch.rand(2, 1)
     before = branch.doublings(branch.stems(z, energy))
     expected = nn.functional.conv_transpose3d(before, branch.last.weight, padding=2)[:, 0]
@@ -73,9 +73,9 @@ def test_axes_of_layers_come_first_inside():
 
 def test_both_sections_share_the_noise_and_reach_the_critic():
     model = wgan(TWO, depth_axis=2)
-    assert len(model.generating.branches) == len(model.critic.branches) == len(model.constrainer.branches) == 2
+    assert len(model.generator.branches) == len(model.critic.branches) == len(model.constrainer.branches) == 2
     model.generator_losses(batch(model))["loss"].backward()
-    for branch in model.generating.branches:
+    for branch in model.generator.branches:
         assert branch.noise_stem.weight.grad.abs().sum() > 0
     model.zero_grad()
     model.critic_losses(batch(model))["loss"].backward()
@@ -125,7 +125,7 @@ def test_unit_and_constrainer_are_fitted():
     inside = sample.image / model.unit
     assert float(inside.sum() / sample.condition.energy.sum()) == pytest.approx(17.0)
     assert float(model.constrainer(model._real(sample)).detach().mean()) == pytest.approx(25.0, abs=1.0)
-    assert "unit" in model.generating.state_dict()
+    assert "generator.unit" in model.generating.state_dict()
 
 
 def test_players():
@@ -138,6 +138,23 @@ def test_players():
     assert critic.optimiser.rate(120_000, 131_000) == pytest.approx(1e-6)
 
 
+def test_post_processor_follows_as_a_second_stage():
+    model = wgan(post_processor={"channels": 4, "stride": 50})
+    sample = batch(model)
+    model.fit(sample)
+    first, second = model.stages(35)
+    assert (first.name, second.name) == ("gan", "post_processor")
+    before, after = (model.generate(sample.condition, torch.Generator().manual_seed(1)) for _ in range(2))
+    torch.testing.assert_close(after, before)  # it corrects nothing before its training
+    trained = set(map(id, second.players[-1].trains.parameters()))
+    assert not trained & set(map(id, first.players[-1].trains.parameters()))
+    second.players[-1].losses(sample)["loss"].backward()
+    assert model.generator.branches[0].last.weight.grad is None
+    assert not torch.equal(model.generate(sample.condition, torch.Generator().manual_seed(1)), before)
+    with pytest.raises(UsageError, match="one array"):
+        wgan(TWO, post_processor={})
+
+
 def test_showers_depend_on_noise_and_energy_and_are_reproduced():
     model = wgan().eval()
     images = [model.generate(condition(20.0, 20.0), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
@@ -147,6 +164,14 @@ def test_showers_depend_on_noise_and_energy_and_are_reproduced():
     other = model.generate(condition(90.0, 20.0), torch.Generator().manual_seed(1))
     assert not torch.equal(other[0], images[0][0])
     torch.testing.assert_close(other[1], images[0][1])
+
+
+def test_voxels_per_energy():
+    """The same network gives images in proportion to the energy, where told so."""
+    plain, scaled = wgan().eval(), wgan(per_energy=True).eval()
+    particles = condition(20.0, 90.0)
+    images = [model.generate(particles, torch.Generator().manual_seed(1)) for model in (plain, scaled)]
+    torch.testing.assert_close(images[1], images[0] * (particles.energy / 55)[:, None])
 
 
 def test_layers_of_two_axes_are_refused():
@@ -164,7 +189,7 @@ def test_fast_generator_is_equal_before_the_last_relu(shapes: dict[str, tuple[in
     z, energy = torch.randn(3, 10), 3 * torch.rand(3, 1)
     with torch.inference_mode():
         fast = model.prepare()
-        for plain, quick in zip(model.generating.branches, fast.generating.branches, strict=True):
+        for plain, quick in zip(model.generator.branches, fast.generator.branches, strict=True):
             expected = plain(z, energy)
             torch.testing.assert_close(quick(z, energy), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
         images = [some.generate(condition(20.0, 90.0), torch.Generator().manual_seed(1)) for some in (model, fast)]

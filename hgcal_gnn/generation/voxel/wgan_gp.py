@@ -23,7 +23,8 @@ from torch.nn import functional
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.generation.gradient_penalty import gradient_penalty
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
-from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, noise
+from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, noise, single_section
+from hgcal_gnn.generation.voxel.post_processor import PostProcessor, PostProcessorConfig, post_processor_stage
 from hgcal_gnn.generation.voxel.wgan_gp_fast import FastGenerator
 from hgcal_gnn.nn.threads import is_compiled_for
 
@@ -47,6 +48,9 @@ class WGANConfig(VoxelModelConfig):
     depth_axis: Literal[0, 1, 2] = Field(0, description="axis of the layers in the voxels: 0 for ild, 2 for lcd, clic")
     latent: PositiveInt = Field(100, description="size of the noise")
     channels: PositiveInt = Field(32, description="of the generator's last feature maps; before: 4, 4, 2 times as many")
+    per_energy: bool = Field(
+        False, description="the generator makes voxels per incident energy; published: it does not"
+    )
     critic_channels: PositiveInt = Field(32, description="of the critic's first feature maps; then: 2, 4 times as many")
     critic_hidden: tuple[PositiveInt, ...] = Field((100, 200, 100, 75), description="dense layers of the critic")
     constrainer_channels: PositiveInt = Field(16, description="of the constrainer's feature maps: this, twice, this")
@@ -65,6 +69,9 @@ class WGANConfig(VoxelModelConfig):
         learning_rate=1e-5, betas=(0.5, 0.9), schedule="steps", milestones=(50_000,)
     )
     constrainer_optimiser: OptimiserConfig = OptimiserConfig.of(kind="sgd", learning_rate=1e-5)
+    post_processor: PostProcessorConfig | None = Field(
+        None, description="a second stage corrects the cells of one section; published: {stride: 50}, off"
+    )
 
 
 class WGAN(VoxelModel):
@@ -72,19 +79,21 @@ class WGAN(VoxelModel):
 
     config_class = WGANConfig
     config: WGANConfig
-    generating: Generator
+    generating: nn.ModuleDict
 
     def __init__(self, config: WGANConfig, sizes: ImageSizes) -> None:
         super().__init__(config, sizes)
         axis = config.depth_axis
         shapes = [depth_first(shape, axis) for shape in sizes.shapes.values()]
-        self.generating = Generator(shapes, config.latent, config.channels)
+        self.generating = nn.ModuleDict({"generator": Generator(shapes, config.latent, config.channels)})
         self.critic = Critic(shapes, config.critic_channels, config.critic_hidden, config.eps)
         self.constrainer = Constrainer(shapes, config.constrainer_channels, config.constrainer_hidden, config.eps)
-        self.generating.register_buffer("unit", torch.tensor(1e-3))  # GeV
         self.middle = sum(sizes.energy) / 2
         for part in (self.generating, self.critic, self.constrainer):
             part.apply(initialise)
+        if config.post_processor is not None:
+            shape = single_section("the post-processor of wgan_gp", sizes.shapes)
+            self.generating["post_processor"] = PostProcessor(shape, config.post_processor)
 
     @classmethod
     def check(cls, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -110,26 +119,38 @@ class WGAN(VoxelModel):
         """
         share = float(sample.image.sum() / sample.condition.energy.sum())
         self.unit.fill_(share / SUM_PER_ENERGY)
+        if self.post_processor is not None:
+            self.post_processor.fit(sample)
         nn.init.constant_(self.constrainer.last.bias, float(sample.condition.energy.mean()))
 
     @property
     def unit(self) -> Tensor:
         """Unit of the images inside [GeV]."""
-        unit: Tensor = self.generating.unit  # type: ignore[assignment]
-        return unit
+        return self.generator.unit
+
+    @property
+    def generator(self) -> Generator:
+        """The generator alone."""
+        return self.generating["generator"]  # type: ignore[return-value]
+
+    @property
+    def post_processor(self) -> PostProcessor | None:
+        """What corrects its images, if anything does."""
+        return dict(self.generating.items()).get("post_processor")  # type: ignore[return-value]
 
     def generate(self, condition: Condition, random: torch.Generator | None = None) -> Tensor:
         """Generate images [GeV]."""
-        return self._flat(self._images(condition, random)) * self.unit
+        images = self._flat(self._images(condition, random)) * self.unit
+        return images if self.post_processor is None else self.post_processor(images, condition.energy)
 
     def prepare(self) -> VoxelModel:
         """Generate on CPUs with the faster form of the generator."""
         if not is_compiled_for(self.unit):
             return self
-        return self._with_generating(FastGenerator(self.generating))
+        return self._with_generating(nn.ModuleDict({**self.generating, "generator": FastGenerator(self.generator)}))
 
     def stages(self, iterations: int) -> Sequence[Stage]:
-        """Train all three together."""
+        """Train all three together, then the post-processor if there is one."""
         config = self.config
         players = (
             Player("critic", self.critic, self.critic_losses, config.critic_optimiser),
@@ -138,11 +159,18 @@ class WGAN(VoxelModel):
                 until=config.constrainer_until,
             ),
             Player(
-                "generator", self.generating, self.generator_losses, config.generator_optimiser,
+                "generator", self.generator, self.generator_losses, config.generator_optimiser,
                 every=config.critic_steps,
             ),
         )  # fmt: skip
-        return [Stage("gan", players, iterations)]
+        stages = [Stage("gan", players, iterations)]
+        if self.post_processor is not None and config.post_processor is not None:
+
+            def uncorrected(batch: ImageBatch) -> Tensor:
+                return self._flat(self._images(batch.condition)) * self.unit
+
+            stages.append(post_processor_stage(self.post_processor, uncorrected, iterations, config.post_processor))
+        return stages
 
     def critic_losses(self, batch: ImageBatch) -> dict[str, Tensor]:
         """Wasserstein distance, to be made large, with gradient penalty (equation 3 of arXiv:1704.00028)."""
@@ -177,8 +205,10 @@ class WGAN(VoxelModel):
     def _images(self, condition: Condition, random: torch.Generator | None = None) -> list[Tensor]:
         """Generate the sections in the unit inside, [n, depth, across, across] each."""
         z = noise(len(condition), self.config.latent, condition.energy, random)
-        images: list[Tensor] = self.generating(z, math.sqrt(self.config.latent) * self._told(condition))
-        return images
+        images: list[Tensor] = self.generator(z, math.sqrt(self.config.latent) * self._told(condition))
+        if not self.config.per_energy:
+            return images
+        return [image * self._told(condition)[:, :, None, None] for image in images]
 
     def _real(self, batch: ImageBatch) -> list[Tensor]:
         return self._sections(batch.image / self.unit)
@@ -206,11 +236,19 @@ class Generator(nn.Module):
     latent
     channels
         32 as published.
+
+    Attributes
+    ----------
+    unit : float32 []
+        Of the images [GeV].
     """
+
+    unit: Tensor
 
     def __init__(self, shapes: Sequence[Shape], latent: int, channels: int) -> None:
         super().__init__()
         self.branches = nn.ModuleList(Branch(shape, latent, channels) for shape in shapes)
+        self.register_buffer("unit", torch.tensor(1e-3))
 
     def forward(self, z: Tensor, energy: Tensor) -> list[Tensor]:
         """Return images [n, *shape], at least 0, of noise [n, latent] and scaled energy [n, 1]."""

@@ -26,7 +26,7 @@ class FastGenerator(nn.Module):
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.branches = nn.ModuleList(FastBranch(branch) for branch in generator.branches)  # type: ignore[arg-type]
-        self.register_buffer("unit", generator.unit)  # type: ignore[arg-type]
+        self.register_buffer("unit", generator.unit)
 
     def forward(self, z: Tensor, energy: Tensor) -> list[Tensor]:
         """Return images [n, *shape], at least 0, of noise [n, latent] and scaled energy [n, 1]."""
