@@ -49,6 +49,9 @@ class GAN3DConfig(VoxelModelConfig):
     latent: PositiveInt | None = Field(None, description="size of the noise; default: 200, with angle 254")
     channels: tuple[PositiveInt, ...] = Field((), description="of the generator; default: as published")
     discriminator: tuple[PositiveInt, ...] = Field((), description="channels; default: as published")
+    sum_per_gev: PositiveFloat | None = Field(
+        None, description="mean sum of an image per GeV of incident energy; default: 0.02, with angle 1"
+    )
     momentum: PositiveFloat = Field(0.01, lt=1, description="of the statistics of normalisations")
     adversarial_weight: PositiveFloat | None = Field(None, description="of the loss; default: 6, with angle 3")
     auxiliary_weight: NonNegativeFloat | None = Field(None, description="default: 0.2, with angle 0.1")
@@ -111,7 +114,7 @@ class GAN3D(VoxelModel):
             mine = condition.kind == kind
             if mine.any():
                 shares[kind] = visible[mine].sum() / condition.energy[mine].sum()
-        per_gev = self.config.layout.sum_per_gev
+        per_gev = self.config.sum_per_gev or self.config.layout.sum_per_gev
         self.generating.get_buffer("unit").copy_(visible.sum() / condition.energy.sum() / per_gev)
         if self.config.angle:
             line = fit_slope(energy_slope(self._cube(sample.image)), condition.theta)
@@ -222,9 +225,9 @@ class GAN3D(VoxelModel):
     def _start_as_bright(self, condition: Condition) -> None:
         """Scale the first weights of the last convolution: with those of Keras showers begin 200 times too bright."""
         made = self._energies(self._values(condition)).sum()
-        *_, last = (layer for layer in self.generating.modules() if isinstance(layer, nn.Conv3d))
         if made > 0:
             power = self.config.power if self.config.angle else 1.0
+            *_, last = (layer for layer in self.generating.modules() if isinstance(layer, nn.Conv3d))
             last.weight.mul_((self._visible(condition).sum() / made) ** power)
 
     def _heads(self, values: Tensor) -> tuple[Tensor, Tensor]:
