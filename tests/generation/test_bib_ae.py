@@ -160,6 +160,22 @@ def test_blocks_make_no_difference():
     torch.testing.assert_close(images[17:18], (model._decoded(one, told.rows(slice(17, 18))).flatten(1) * model.unit))
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_prepared_generates_the_same(n: int):
+    """With normalisations that are not 1 and 0."""
+    model = bib_ae(latent_sampling="kde").eval()
+    for part in model.decoder.modules():
+        if isinstance(part, nn.LayerNorm):
+            nn.init.normal_(part.weight)
+            nn.init.normal_(part.bias)
+    encode(model)
+    told = condition(*[20.0] * n)
+    with torch.inference_mode():
+        made = [one.generate(told, torch.Generator().manual_seed(1)) / model.unit for one in (model, model.prepare())]
+    assert float(made[0].max()) > 0.1
+    torch.testing.assert_close(*made, rtol=1e-4, atol=1e-5)
+
+
 def encode(model: BIBAE) -> bool:
     def showers(n: int) -> Iterable[ImageBatch]:
         yield batch(model, n)

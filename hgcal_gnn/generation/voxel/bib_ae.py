@@ -16,7 +16,7 @@ from hgcal_gnn.errors import UsageError
 from hgcal_gnn.generation.gradient_penalty import gradient_penalty
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
 from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, noise, single_section
-from hgcal_gnn.generation.voxel.bib_ae_networks import SMALLEST, Critic, Decoder, Encoder, LatentCritic
+from hgcal_gnn.generation.voxel.bib_ae_networks import SMALLEST, Critic, Decoder, Encoder, FastDecoder, LatentCritic
 from hgcal_gnn.generation.voxel.latent_density import LatentDensity
 from hgcal_gnn.generation.voxel.post_processor import (
     PostProcessor,
@@ -68,7 +68,7 @@ class BIBAEConfig(VoxelModelConfig):
     optimiser: OptimiserConfig = _adam(5e-4)
     critic_optimiser: OptimiserConfig = _adam(5e-4)
     latent_critic_optimiser: OptimiserConfig = _adam(2e-3)
-    post_processor: PostProcessorConfig | None = PostProcessorConfig()
+    post_processor: PostProcessorConfig | None = PostProcessorConfig.model_validate({})
 
 
 class BIBAE(VoxelModel):
@@ -162,10 +162,17 @@ class BIBAE(VoxelModel):
                 rows = slice(start, start + BLOCK)
                 told = self._told(batch.condition.rows(rows))
                 mean, variance = self.encoder(self._values(batch.image[rows]), told)
-                z = mean + noise(*mean.shape, mean, random) * (variance / 2).exp()
+                z = mean + noise(len(mean), self.config.latent, mean, random) * (variance / 2).exp()
                 found.append((z, batch.condition.energy[rows]))
         self.density.fit(torch.cat([z for z, _ in found]), torch.cat([energy for _, energy in found]))
         return True
+
+    def prepare(self) -> BIBAE:
+        """Put the channels of images last."""
+        parts = dict(self.generating.named_children())
+        generating = nn.ModuleDict({**parts, "decoder": FastDecoder(self.decoder)})
+        generating.register_buffer("unit", self.unit)
+        return self._with_generating(generating)
 
     def generate(self, condition: Condition, random: torch.Generator | None = None) -> Tensor:
         """Generate images [GeV]."""
@@ -248,7 +255,7 @@ class BIBAE(VoxelModel):
 
     def _decoded(self, z: Tensor, condition: Condition) -> Tensor:
         """Return images as the networks see them, [n, 1, *shape]."""
-        decoder = self.generating["decoder"]  # type: ignore[index,operator]
+        decoder = self.generating["decoder"]  # type: ignore[index]
         values: Tensor = decoder(torch.cat([z, self._told(condition)], dim=1))
         if self.config.scale_by_energy:
             values = values * (condition.energy / self.sizes.energy[1])[:, None, None, None, None]

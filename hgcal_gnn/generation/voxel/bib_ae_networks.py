@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from hgcal_gnn.generation.voxel.fold import folded
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -69,6 +71,43 @@ class Decoder(nn.Module):
         """Decode latents with conditions [n, n_latent], [n, 1, *shape], at least 0."""
         image: Tensor = self.image(self.dense(latents).reshape(-1, *self.start))
         return image
+
+
+class FastDecoder(nn.Module):
+    """A decoder for inference: the same values, up to rounding, with the channels of an image last in memory.
+
+    oneDNN then takes a quarter of the time for the transposed convolutions; normalisations follow the order, where
+    those of PyTorch would copy images of twice the size to and fro.
+    """
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__()
+        self.plain, self.start, self.dense = decoder, decoder.start, decoder.dense
+        layers = folded(decoder.image)
+        self.image = nn.Sequential(*(SpatialNorm(part) if isinstance(part, nn.LayerNorm) else part for part in layers))
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Decode latents as `Decoder` does."""
+        if len(latents) == 1:  # for a single image PyTorch may take other convolutions, which gain nothing
+            alone: Tensor = self.plain(latents)
+            return alone
+        start = self.dense(latents).reshape(-1, *self.start)
+        image: Tensor = self.image(start.contiguous(memory_format=torch.channels_last_3d))
+        return image.contiguous()
+
+
+class SpatialNorm(nn.Module):
+    """Layer normalisation over the axes of space, in whatever order the numbers lie in memory."""
+
+    def __init__(self, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Normalise images [n, channels, *shape]."""
+        variance, mean = torch.var_mean(image, dim=(2, 3, 4), keepdim=True, correction=0)
+        scale = torch.rsqrt(variance + self.eps)
+        return torch.addcmul(self.bias, torch.addcmul(-mean * scale, image, scale), self.weight)
 
 
 class Critic(nn.Module):
