@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from hgcal_gnn.generation.gradient_penalty import gradient_penalty
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
 from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, noise
+from hgcal_gnn.generation.voxel.fold import folded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,6 +118,10 @@ class CaloShowerGAN(VoxelModel):
             if len(rows):
                 images[rows] = self._energies(number, condition.rows(rows), random)
         return images
+
+    def prepare(self) -> VoxelModel:
+        """Generate with the normalisations folded into the dense layers."""
+        return self._with_generating(folded(self.generating))
 
     def _energies(self, number: int, condition: Condition, random: torch.Generator | None) -> Tensor:
         fractions = torch.relu(self._fractions(number, condition, random))  # swish reaches below 0
