@@ -28,6 +28,9 @@ class VoxelModelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     threshold: NonNegativeFloat = Field(0.0, description="voxels of at most this energy are empty [GeV]")
+    per_energy: bool = Field(
+        default=False, description="generate voxels per energy: sums follow it at once, which published networks learn"
+    )
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,13 @@ class VoxelModel(nn.Module):
         other = copy.copy(self)
         other._modules = {**self._modules, "generating": generating}
         return other
+
+    def with_energy(self, values: Tensor, condition: Condition) -> Tensor:
+        """Return values [n, ...] times the energy in units of the middle of its range, if `per_energy` is set."""
+        if not self.config.per_energy:
+            return values
+        factor = condition.energy * (2 / sum(self.sizes.energy))
+        return values * factor.reshape(-1, *[1] * (values.ndim - 1))
 
     def sections(self, image: Tensor) -> dict[str, Tensor]:
         """Return the sections of images [n, n_voxels], [n, *shape] each."""

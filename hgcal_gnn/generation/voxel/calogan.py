@@ -123,8 +123,7 @@ class CaloGAN(VoxelModel):
         """Generate calibrated layers [GeV], [n, rows, columns] each."""
         z = noise(len(condition), self.config.latent, condition.energy, random)
         h = z * (condition.energy / self.config.energy_scale)[:, None]
-        found: list[Tensor] = self.generating(h, condition.kind)
-        return found
+        return [self.with_energy(layer, condition) for layer in self.generating(h, condition.kind)]
 
     def critic_losses(self, batch: ImageBatch) -> dict[str, Tensor]:
         """Tell real from generated.

@@ -117,7 +117,7 @@ class GAN(VoxelModel):
         """Generate images in the unit of the networks, [n, *shape]: the noise is multiplied by the energy."""
         z = uniform_noise(len(condition), self.config.latent, condition.energy, random)
         values: Tensor = self.generating(z * (condition.energy / self.config.energy_unit)[:, None])
-        return values
+        return self.with_energy(values, condition)
 
     def _scores(self, values: Tensor, condition: Condition) -> Tensor:
         scores: Tensor = self.discriminator(values, condition.energy / self.config.energy_unit)

@@ -48,9 +48,6 @@ class WGANConfig(VoxelModelConfig):
     depth_axis: Literal[0, 1, 2] = Field(0, description="axis of the layers in the voxels: 0 for ild, 2 for lcd, clic")
     latent: PositiveInt = Field(100, description="size of the noise")
     channels: PositiveInt = Field(32, description="of the generator's last feature maps; before: 4, 4, 2 times as many")
-    per_energy: bool = Field(
-        False, description="the generator makes voxels per incident energy; published: it does not"
-    )
     critic_channels: PositiveInt = Field(32, description="of the critic's first feature maps; then: 2, 4 times as many")
     critic_hidden: tuple[PositiveInt, ...] = Field((100, 200, 100, 75), description="dense layers of the critic")
     constrainer_channels: PositiveInt = Field(16, description="of the constrainer's feature maps: this, twice, this")
@@ -206,9 +203,7 @@ class WGAN(VoxelModel):
         """Generate the sections in the unit inside, [n, depth, across, across] each."""
         z = noise(len(condition), self.config.latent, condition.energy, random)
         images: list[Tensor] = self.generator(z, math.sqrt(self.config.latent) * self._told(condition))
-        if not self.config.per_energy:
-            return images
-        return [image * self._told(condition)[:, :, None, None] for image in images]
+        return [self.with_energy(image, condition) for image in images]
 
     def _real(self, batch: ImageBatch) -> list[Tensor]:
         return self._sections(batch.image / self.unit)

@@ -63,7 +63,7 @@ class FastBranch(nn.Module):
     def forward(self, z: Tensor, energy: Tensor) -> Tensor:
         """Return images [n, *shape] before the last ReLU."""
         told = torch.cat([energy, z], dim=1)
-        return torch.cat([self._some(rows) for rows in told.split(AT_ONCE)])
+        return torch.cat([self._some(rows) for rows in torch.split(told, AT_ONCE)])
 
     def _some(self, told: Tensor) -> Tensor:
         x = torch.matmul(told, self.matrix).reshape(-1, *self.lengths)
