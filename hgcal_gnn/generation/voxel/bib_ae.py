@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MAIN = "bib_ae"
 BLOCK = 16  # showers decoded at a time: layers of twice the size take 14 MB a shower
+CORRECTED = 1  # showers corrected at a time: 14 MB a layer, and fresh memory for more takes as long as the sums
 EPOCH = 118_750  # batches of the published epoch, 950,000 showers in batches of 8
 KERNELS = (1.0, 0.01)  # alpha of the kernels of the latents
 
@@ -180,8 +181,8 @@ class BIBAE(VoxelModel):
         corrects = self.post_processor
         if corrects is None or not bool(corrects.active):
             return image
-        blocks = range(0, len(image), BLOCK)
-        return torch.cat([corrects(image[i : i + BLOCK], condition.energy[i : i + BLOCK]) for i in blocks])
+        blocks = range(0, len(image), CORRECTED)
+        return torch.cat([corrects(image[i : i + CORRECTED], condition.energy[i : i + CORRECTED]) for i in blocks])
 
     def _plain(self, condition: Condition, random: torch.Generator | None = None) -> Tensor:
         """Generate images that are not corrected."""
