@@ -207,10 +207,10 @@ def test_fitted_scales_are_part_of_what_is_kept():
 
 def test_energy_scales_the_values_if_wanted():
     z = torch.randn(1, 8)
-    model = bib_ae(scale_by_energy=True)
+    model = bib_ae(per_energy=True)
     plain = bib_ae()
     told = condition(20.0)
-    torch.testing.assert_close(model._decoded(z, told), 0.2 * plain._decoded(z, told))
+    torch.testing.assert_close(model._decoded(z, told), 20 / 55 * plain._decoded(z, told))
 
 
 class TestLatentDensity:

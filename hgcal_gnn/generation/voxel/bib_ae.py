@@ -63,7 +63,6 @@ class BIBAEConfig(VoxelModelConfig):
     latent_critic_weight: NonNegativeFloat = 100.0
     sum_weight: NonNegativeFloat = Field(0.0, description="of the squared difference of energy sums, over their mean")
     same_weight: NonNegativeFloat = Field(0.0, description="of the squared difference of the logarithms of cells")
-    scale_by_energy: bool = Field(False, description="the decoder's values are multiplied by energy / highest energy")
     gradient_penalty: PositiveFloat = Field(10.0, description="lambda of both critics")
     critic_steps: PositiveInt = Field(5, description="steps of both critics per step of the autoencoder")
     optimiser: OptimiserConfig = _adam(5e-4)
@@ -135,7 +134,7 @@ class BIBAE(VoxelModel):
         return parts.get(name)
 
     def stages(self, iterations: int) -> Sequence[Stage]:
-        """Train the autoencoder, then the post-processor on showers that it reconstructs."""
+        """Train the autoencoder, then the post-processor on showers that it generates."""
         config = self.config
         both = nn.ModuleList([self.encoder, self.decoder])
         players = (
@@ -258,9 +257,7 @@ class BIBAE(VoxelModel):
         """Return images as the networks see them, [n, 1, *shape]."""
         decoder = self.generating["decoder"]  # type: ignore[index]
         values: Tensor = decoder(torch.cat([z, self._told(condition)], dim=1))
-        if self.config.scale_by_energy:
-            values = values * (condition.energy / self.sizes.energy[1])[:, None, None, None, None]
-        return values
+        return self.with_energy(values, condition)
 
 
 def divergence(mean: Tensor, variance: Tensor) -> Tensor:
