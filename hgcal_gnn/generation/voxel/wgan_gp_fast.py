@@ -15,7 +15,7 @@ from torch.nn import functional
 from hgcal_gnn.nn.voxel_norm import convolve_to_one, voxel_norm_relu_
 
 if TYPE_CHECKING:
-    from hgcal_gnn.generation.voxel.wgan_gp import Branch, Generator
+    from hgcal_gnn.generation.voxel.wgan_gp_networks import Branch, Generator
 
 AT_ONCE = 8  # showers whose feature maps, 4 MB each at the published size, stay in the caches
 
