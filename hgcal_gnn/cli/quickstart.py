@@ -31,13 +31,15 @@ class Files(NamedTuple):
     shower: Path
     study: Path
     regression: Path
+    generation_study: Path
+    generation: Path
 
     @classmethod
     def in_folder(cls, folder: Path) -> Files:
         """Name the files in a folder."""
         names = (
             "hgcal_sector.parquet", "graph.safetensors", "detector.png", f"layer_{MIXED_LAYER}.png",
-            "photons.arrow", "profiles.png", "shower.png", "regression.yaml", "regression",
+            "photons.arrow", "profiles.png", "shower.png", "regression.yaml", "regression", "generation.yaml", "generation",
         )  # fmt: skip
         return cls(*(folder / name for name in names))
 
@@ -51,7 +53,8 @@ def quickstart(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the results.")] = Path("quickstart"),
     overwrite: args.Overwrite = False,
 ) -> None:
-    """Run the main job on the embedded detector: geometry, cell graph, showers, energy regression, pictures."""
+    """Run the main job on the embedded detector: geometry, cell graph, showers, energy regression, a generator."""
+    from hgcal_gnn.cli.quickstart_generation import generate_showers, write_generation_study
     from hgcal_gnn.cli.quickstart_regression import regress, write_study
     from hgcal_gnn.files import check_writable
 
@@ -60,6 +63,7 @@ def quickstart(
     files = Files.in_folder(output)
     if overwrite:
         shutil.rmtree(files.regression, ignore_errors=True)
+        shutil.rmtree(files.generation, ignore_errors=True)
     for path in files:
         check_writable(path, overwrite=overwrite)
     graph = _build(files, overwrite=overwrite)
@@ -67,6 +71,8 @@ def quickstart(
     _shoot(graph, files, overwrite=overwrite)
     write_study(files.study, files.graph, overwrite=overwrite)
     regress(files.study, files.regression)
+    write_generation_study(files.generation_study, overwrite=overwrite)
+    generate_showers(files.generation_study, files.generation)
     print(f"\nDone in {time.perf_counter() - started:.0f} s. Next:")
     print(f"   hgcal-gnn inspect {files.graph}")
     print("   hgcal-gnn make-geometry hgcal -o hgcal.parquet")

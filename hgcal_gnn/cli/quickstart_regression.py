@@ -1,4 +1,4 @@
-"""The last step of quickstart: a small study of the energy of charged pions."""
+"""A step of quickstart: a small study of the energy of charged pions."""
 
 from __future__ import annotations
 
