@@ -39,7 +39,8 @@ class Files(NamedTuple):
         """Name the files in a folder."""
         names = (
             "hgcal_sector.parquet", "graph.safetensors", "detector.png", f"layer_{MIXED_LAYER}.png",
-            "photons.arrow", "profiles.png", "shower.png", "regression.yaml", "regression", "generation.yaml", "generation",
+            "photons.arrow", "profiles.png", "shower.png", "regression.yaml", "regression", "generation.yaml",
+            "generation",
         )  # fmt: skip
         return cls(*(folder / name for name in names))
 
