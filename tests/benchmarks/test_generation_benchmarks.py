@@ -25,14 +25,21 @@ DENSE = 10_000  # showers
 CHUNK = 1000
 
 
-def generator(kind: str, detector: str, batch_size: int, **settings: Any) -> VoxelGenerator:
-    """Make an untrained generator: time does not depend on the weights."""
+def generator(
+    kind: str, detector: str, batch_size: int, *, layers: tuple[int, int] | None = None, plain: bool = False
+) -> VoxelGenerator:
+    """Make an untrained generator of published size: time does not depend on the weights.
+
+    `plain`: the network as it was trained, without what `VoxelModel.prepare` does.
+    """
     torch.manual_seed(0)
-    grid = VoxelGrid.of_cells(make_detector(detector))
+    grid = VoxelGrid.of_cells(make_detector(detector, layers=layers))
     model_class = MODELS[kind]
-    config = model_class.config_class.model_validate(settings)
-    model = model_class(config, ImageSizes(grid.shapes, (22,), (10.0, 100.0)))
-    return VoxelGenerator(model, grid, TrainedOn((22,), (10.0, 100.0)), batch_size=batch_size)
+    model = model_class(model_class.config_class(), ImageSizes(grid.shapes, (22,), (10.0, 100.0)))
+    made = VoxelGenerator(model, grid, TrainedOn((22,), (10.0, 100.0)), batch_size=batch_size)
+    if plain:
+        made.model = model.eval()
+    return made
 
 
 def particles(n: int) -> Particles:
@@ -59,3 +66,25 @@ def test_bare_dense_network(benchmark: BenchmarkFixture) -> None:
             return np.concatenate([network(inputs[i : i + CHUNK]).numpy() for i in range(0, DENSE, CHUNK)])
 
     assert benchmark.pedantic(run, rounds=ROUNDS, warmup_rounds=2).shape == (DENSE, 368)
+
+
+@pytest.mark.parametrize("form", ["plain", "prepared"])
+@pytest.mark.parametrize(
+    ("kind", "detector", "layers"),
+    [
+        ("gan", "ild-ecal", None),
+        ("wgan_gp", "ild-ecal", None),
+        ("bib_ae", "ild-ecal", None),
+        ("gan3d", "lcd25", (1, 25)),
+        ("calogan", "calogan", None),
+    ],
+    ids=["gan", "wgan_gp", "bib_ae", "gan3d", "calogan"],
+)
+def test_convolutional_generators(
+    benchmark: BenchmarkFixture, kind: str, detector: str, layers: tuple[int, int] | None, form: str
+) -> None:
+    """20 photons in batches of 10, the network as it is (the peer) and as it is prepared."""
+    benchmark.group = f"{kind}, published size, 20 photons in batches of 10"
+    made, photons = generator(kind, detector, 10, layers=layers, plain=form == "plain"), particles(20)
+    images = benchmark.pedantic(lambda: made.images(photons), rounds=5, warmup_rounds=1)
+    assert np.isfinite(images).all()
