@@ -97,6 +97,11 @@ class Keeper(Checkpoint):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, _: Any) -> None:
         """Keep what an epoch brought."""
+        self._take(trainer)
+        self._save(trainer)
+
+    def _take(self, trainer: lightning.Trainer) -> None:
+        """Keep the weights if they are the best ones, and decide whether to stop."""
         state = self.state
         loss = float(trainer.callback_metrics[LOSS])
         state.epochs = trainer.current_epoch + 1
@@ -109,7 +114,6 @@ class Keeper(Checkpoint):
             state.waited += 1
         state.stopped = self.patience > 0 and state.waited >= self.patience
         trainer.should_stop = trainer.should_stop or state.stopped
-        self._save(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""

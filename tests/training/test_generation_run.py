@@ -15,11 +15,16 @@ from safetensors.numpy import load_file
 from hgcal_gnn.config.any_run import check_run
 from hgcal_gnn.config.read import write_config
 from hgcal_gnn.errors import TrainingError
+from hgcal_gnn.evaluation.features import compute_features
+from hgcal_gnn.generation.particles import Particles
 from hgcal_gnn.generation.voxel.calo_shower_gan import CaloShowerGAN
+from hgcal_gnn.geometry.cell_numbers import CellNumbers
 from hgcal_gnn.geometry.detectors import make_detector
 from hgcal_gnn.simulation.beam import Beam, parse_spectrum
 from hgcal_gnn.simulation.sample import write_sample
 from hgcal_gnn.training.callbacks import read_rows
+from hgcal_gnn.training.data import open_data
+from hgcal_gnn.training.generation.judge import CHECKED, compare
 from hgcal_gnn.training.generation.load import load_generator
 from hgcal_gnn.training.generation.pictures import Pictures
 from hgcal_gnn.training.generation.run import run_generation
@@ -199,3 +204,36 @@ StageKeeper._keep_before_saving = keep
 if __name__ == "__main__":
     run_generation(read_run(folder / "run.yaml"), folder / "run")
 """
+
+
+def judged_again(run):
+    """Return what the judge finds of the kept weights, on the showers it looked at."""
+    config = run.read_generation_config()
+    data = open_data(config.data)
+    showers = data.validation.store[data.validation.rows[: config.train.check_showers]]
+    numbers = CellNumbers.of(data.graph.cells, data.material)
+    generated = load_generator(run.path).sample(Particles.of(showers), seed=config.seed + 1)
+    return compare(*(compute_features(some, numbers, CHECKED) for some in (showers, generated)))
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_kept_weights_are_those_of_the_best_check(settings, tmp_path, averaging):
+    """Averaged ones, where there is an average: what was looked at is what is kept."""
+    optimiser = {"learning_rate": 0.02}
+    run = run_generation(settings({"generator_optimiser": optimiser}, averaging=averaging), tmp_path / "run")
+    rows = read_rows(run.log)
+    best = min(rows, key=lambda row: row["val_loss"])
+    found = judged_again(run)
+    assert found["separation"] == pytest.approx(best["val_separation"], rel=1e-6)
+    assert found["response"] == pytest.approx(best["val_response"], rel=1e-5)
+
+
+def test_each_stage_has_a_best_check_of_its_own(settings, tmp_path):
+    run = run_generation(settings({"split": [2.0]}, averaging=0.9), tmp_path / "run")
+    rows = read_rows(run.log)
+    stages = json.loads(run.metrics.read_text())["stages"]
+    assert [stage["name"] for stage in stages] == ["gan_0", "gan_1"]
+    for stage, checks in zip(stages, (rows[:3], rows[3:]), strict=True):  # 12 iterations each, checked every 4
+        best = min(checks, key=lambda row: row["val_loss"])
+        assert stage["best_check"] == best["epoch"] + 1
+        assert stage["best_loss"] == pytest.approx(best["val_loss"])

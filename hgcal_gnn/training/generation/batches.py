@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hgcal_gnn.batching.loader import BatchLoader
-from hgcal_gnn.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,10 +79,6 @@ class EndlessBatches:
     def _loader(self, stage: Stage) -> BatchLoader:
         if stage.name not in self._loaders:
             rows = rows_of(self.sample, stage)
-            if not len(rows):
-                low, high = stage.energy or (0.0, np.inf)
-                msg = f"{self.sample.store.path}: no shower to train on from {low:g} to {high:g} GeV ({stage.name})"
-                raise InputError(msg)
             self._loaders[stage.name] = BatchLoader(
                 self.sample.store,
                 self.maker,

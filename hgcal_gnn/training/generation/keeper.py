@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hgcal_gnn.files import atomic_path
-from hgcal_gnn.training.callbacks import LOSS, Keeper
+from hgcal_gnn.training.callbacks import Keeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,10 +46,10 @@ class StageKeeper(Keeper):
         self.save_best = lambda: self._write(module)
         stage, _ = module.stage_at(int(module.iteration) - 1)
         after, _ = module.stage_at(int(module.iteration))
-        is_end = after is not stage or trainer.current_epoch + 1 == trainer.max_epochs
-        if is_end:
-            self._keep_before_saving(trainer, module, stage.name)
-        super().on_train_epoch_end(trainer, module)
+        self._take(trainer)
+        if after is not stage or trainer.current_epoch + 1 == trainer.max_epochs:
+            self._end_stage(trainer, module, stage.name)
+        self._save(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
@@ -60,13 +60,8 @@ class StageKeeper(Keeper):
         super().load_state_dict(state_dict["state"])
         self.stages = state_dict["stages"]
 
-    def _keep_before_saving(self, trainer: lightning.Trainer, module: AdversarialModule, name: str) -> None:
-        """End a stage: its best weights are the ones the next stage, and the checkpoint, begin with."""
-        loss = float(trainer.callback_metrics[LOSS])
-        if loss < self.state.best_loss:
-            self.state.best_loss, self.state.best_epoch = loss, trainer.current_epoch
-            if trainer.is_global_zero:
-                self._write(module)
+    def _end_stage(self, trainer: lightning.Trainer, module: AdversarialModule, name: str) -> None:
+        """Go back to the best weights: they are the ones the next stage, and the checkpoint, begin with."""
         if not math.isfinite(self.state.best_loss):
             log.warning(
                 "%s: no check could be judged by the chosen measure (too few validation showers?); its last weights "
@@ -102,12 +97,8 @@ class StageKeeper(Keeper):
         trainer.strategy.barrier()
 
     def _write(self, module: AdversarialModule) -> None:
-        with module.averaged() as model:
-            arrays = {
-                name: values.detach().cpu().contiguous() for name, values in model.generating.state_dict().items()
-            }
+        with module.averaged() as model:  # copied here: outside, the same memory holds the other weights again
+            state = model.generating.state_dict()
+            arrays = {name: values.detach().cpu().clone().contiguous() for name, values in state.items()}
         with atomic_path(self.best, overwrite=True) as temporary:
-            save_file(
-                {name: values.clone() if torch.is_tensor(values) else values for name, values in arrays.items()},
-                temporary,
-            )
+            save_file(arrays, temporary)

@@ -27,6 +27,7 @@ from hgcal_gnn.generation.voxel.base import ImageSizes
 from hgcal_gnn.training.callbacks import EpochSeed
 from hgcal_gnn.training.generation.batches import EndlessBatches
 from hgcal_gnn.training.generation.check_log import CheckLog
+from hgcal_gnn.training.generation.checks import check_images, check_stages
 from hgcal_gnn.training.generation.judge import Judge
 from hgcal_gnn.training.generation.keeper import StageKeeper
 from hgcal_gnn.training.loaders import batches_ahead
@@ -110,7 +111,9 @@ def train_generator(
     TrainingError
         If a loss is not finite (the batch is saved in the run folder) or the generator has collapsed.
     InputError
-        If the checkpoint is damaged.
+        If the checkpoint is damaged, or the model cannot learn from the showers.
+    UsageError
+        If the settings do not fit the showers.
     KeyboardInterrupt
         After Ctrl-C; the state at the last check is kept.
     """
@@ -126,10 +129,13 @@ def train_generator(
     if is_fresh:
         random = np.random.default_rng(config.seed)
         some = np.sort(random.choice(len(data.train), min(FITTED_TO, len(data.train)), replace=False))
-        model.fit(maker(data.train.store[data.train.rows[some]]).to_torch())
+        sample = maker(data.train.store[data.train.rows[some]]).to_torch()
+        check_images(config, sample, trained_on, str(data.train.store.path))
+        model.fit(sample)
     train = config.train
     every = min(train.check_every, train.iterations)
     stages = [_rounded(stage, every) for stage in model.stages(train.iterations)]
+    check_stages(stages, data)
     module = AdversarialModule(
         model, stages, averaging=train.averaging, historical=train.historical_averaging
     )  # fmt: skip

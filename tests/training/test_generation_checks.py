@@ -1,0 +1,66 @@
+"""What is refused before a generator is trained, and what it may be asked for without a known kind of particle."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from hgcal_gnn.config.any_run import check_run
+from hgcal_gnn.errors import InputError, UsageError
+from hgcal_gnn.generation.image_batch import ImageBatch
+from hgcal_gnn.generation.players import Stage
+from hgcal_gnn.generation.request import Asked, check_request
+from hgcal_gnn.generation.weights import TrainedOn
+from hgcal_gnn.training.generation.checks import check_images, check_stages
+
+
+def images(highest):
+    image = torch.zeros(4, 6)
+    image[2, 3] = highest
+    return ImageBatch(image, None)
+
+
+def settings(**model):
+    content = {"data": {"detector": "ild-ecal", "train": {"showers": "a.arrow"}}, "model": {"kind": "bib_ae"} | model}
+    return check_run(content, "here")
+
+
+@pytest.mark.parametrize(
+    ("model", "highest", "error", "expected"),
+    [
+        ({"threshold": 0.5}, 0.5, UsageError, "model.threshold 0.5 GeV would empty all"),
+        ({}, 0.0, InputError, "none of 4 showers has energy in the voxels"),
+        ({"angle": True}, 1.0, InputError, "not all showers have a direction"),
+    ],
+)
+def test_showers_without_anything_to_learn(model, highest, error, expected):
+    with pytest.raises(error, match=f"(?s).*{expected}"):
+        check_images(settings(**model), images(highest), TrainedOn((22,), (1.0, 2.0)), "a.arrow")
+
+
+def test_usual_showers_pass():
+    check_images(settings(threshold=0.1), images(0.5), TrainedOn((22,), (1.0, 2.0)), "a.arrow")
+
+
+def sample(*energies):
+    energy = np.array(energies, dtype=np.float32)
+    return SimpleNamespace(energy=energy, rows=np.arange(len(energy)), store=SimpleNamespace(path="a.arrow"))
+
+
+def test_stages_need_showers():
+    """A bound belongs to the stage below it: at 4 GeV nothing lies above 4 GeV."""
+    low, high = (Stage(name, [], 1, energy=limits) for name, limits in (("low", (0.0, 4.0)), ("high", (4.0, np.inf))))
+    check_stages([low], SimpleNamespace(train=sample(4.0), validation=sample(4.0)))
+    for train, validation, purpose in ((sample(4.0), sample(8.0), "train on"), (sample(8.0), sample(4.0), "validate")):
+        with pytest.raises(UsageError, match=f"above 4 and up to inf GeV to {purpose} .stage high.; these have 4 to 4"):
+            check_stages([high], SimpleNamespace(train=train, validation=validation))
+
+
+def test_a_generator_of_unknown_particles_takes_unknown_particles():
+    asked = Asked({0}, {"energy": 1.0}, {"energy": 2.0}, {"energy": 0, "direction": 3, "kind of particle": 3}, 3)
+    check_request(asked, TrainedOn((0,), (1.0, 2.0)))
+    with pytest.raises(InputError, match="3 of 3 particles have no kind of particle"):
+        check_request(asked, TrainedOn((22,), (1.0, 2.0)))
