@@ -96,9 +96,11 @@ def check_request(asked: Asked, trained_on: TrainedOn, *, source: str = "particl
     UsageError
         For kinds of particles, or energies, that the generator was not trained on.
     """
+    not_needed = {"direction"} if trained_on.direction is None else set()
+    if 0 in trained_on.pdg_ids:  # trained on showers that do not say what made them
+        not_needed.add("kind of particle")
     for name, count in asked.unknown.items():
-        is_needed = not (name == "direction" and trained_on.direction is None)
-        if count and is_needed:
+        if count and name not in not_needed:
             msg = f"{source}: {count} of {asked.n} particles have no {name}, which the generator needs to be told"
             raise InputError(msg)
     strange = sorted(asked.pdg_ids - set(trained_on.pdg_ids))
