@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class What(StrEnum):
     """Files that have a schema."""
 
     run = "run"
+    generator = "generator"
     study = "study"
 
 
@@ -20,12 +24,19 @@ def register(app: typer.Typer) -> None:
     app.command("schema")(schema)
 
 
-def schema(what: Annotated[What, typer.Argument(help="run: settings of train; study: of study.")] = What.run) -> None:
+def schema(
+    what: Annotated[What, typer.Argument(help="Of train: run (regressors) or generator; of study: study.")] = What.run,
+) -> None:
     """Print every setting with its type, default and meaning, as a JSON schema that editors understand."""
     import json
 
+    from hgcal_gnn.config.generation import GenerationConfig
     from hgcal_gnn.config.run import RunConfig
     from hgcal_gnn.config.study import StudyConfig
 
-    settings = RunConfig if what is What.run else StudyConfig
-    print(json.dumps(settings.model_json_schema(), indent=2))
+    settings: dict[What, type[BaseModel]] = {
+        What.run: RunConfig,
+        What.generator: GenerationConfig,
+        What.study: StudyConfig,
+    }
+    print(json.dumps(settings[what].model_json_schema(), indent=2))

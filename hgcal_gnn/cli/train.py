@@ -60,7 +60,7 @@ def train(
                 return
             run = _run(settings, folder, resume=resume, overwrite=overwrite)
     except KeyboardInterrupt:
-        _tell_interrupted(folder)
+        _tell_interrupted(folder, "epoch" if hasattr(settings.train, "epochs") else "check")
         raise typer.Exit(130) from None
     if is_first_process():
         _tell(run)
@@ -114,14 +114,14 @@ def _read(config: Path, changes: list[str], output: Path | None) -> tuple[AnyRun
     return settings, output or Path("runs") / f"{config.stem}-{settings.seed}"
 
 
-def _tell_interrupted(folder: Path) -> None:
+def _tell_interrupted(folder: Path, part: str) -> None:
     from hgcal_gnn.training.run_folder import RunFolder
 
     run = RunFolder(folder)
     if not run.config.exists():
         print("\nInterrupted; repeat the command to go on (finished parts of a simulation are kept).", file=sys.stderr)
         return
-    kept = "the last finished epoch is kept" if run.last.exists() else "no epoch was finished"
+    kept = f"the state after the last {part} is kept" if run.last.exists() else f"there was no {part} yet"
     print(f"\nInterrupted; {kept}. Go on with: hgcal-gnn train {folder} --resume", file=sys.stderr)
 
 

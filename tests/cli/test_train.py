@@ -137,3 +137,7 @@ def test_the_schema_tells_of_every_setting(run):
     for group in ("TrainConfig", "DataConfig", "SimulateConfig"):
         assert all("description" in setting for setting in printed["$defs"][group]["properties"].values())
     assert "methods" in json.loads(run("schema", "study").out)["properties"]
+    generator = json.loads(run("schema", "generator").out)["$defs"]
+    kinds = {part.get("properties", {}).get("kind", {}).get("const") for part in generator.values()}
+    assert kinds >= {"gan", "gan3d", "wgan_gp", "bib_ae", "calogan", "calo_shower_gan"}
+    assert all("description" in setting for setting in generator["GenerationTrainConfig"]["properties"].values())
