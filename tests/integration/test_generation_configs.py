@@ -10,6 +10,7 @@ import torch
 
 from hgcal_gnn.config.any_run import check_run, read_run
 from hgcal_gnn.config.generation import GenerationConfig
+from hgcal_gnn.config.study import read_study
 from hgcal_gnn.evaluation.features import compute_features
 from hgcal_gnn.generation.generator import VoxelGenerator
 from hgcal_gnn.generation.image_batch import ImageMaker
@@ -23,6 +24,12 @@ from hgcal_gnn.training.generation.run import describe_particles, run_generation
 from hgcal_gnn.training.generation.trainer import build_model
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs" / "generation").glob("*.yaml"))
+METHODS = {
+    f"{path.stem}-{run.method}": run.config
+    for path in sorted((CONFIGS[0].parents[1] / "studies").glob("*.yaml"))
+    for run in read_study(path)[1]
+    if isinstance(run.config, GenerationConfig)
+}
 TINY = [path for path in CONFIGS if path.stem.endswith("_tiny")]
 IN_FULL = "calo_shower_gan_tiny"  # always; the others with --slow
 SHOWERS, BATCH = 60, 4
@@ -38,8 +45,10 @@ def made_short(config):
     content = config.model_dump(mode="json")
     energy = ",".join(str(1.5 * limit) for limit in (1.0, *content["model"].get("split", ())))  # some for every stage
     for name in ("train", "test"):
-        if content["data"][name] is not None:
-            content["data"][name]["simulate"] |= {"energy": energy, "pt": None, "number": SHOWERS}
+        sample = content["data"][name] or {}
+        for simulation in (sample.get("simulate"), *sample.get("mix", ())):
+            if simulation is not None:
+                simulation |= {"energy": energy, "pt": None, "number": SHOWERS}
     content["data"]["empty"] = "drop"
     content["train"] |= {"iterations": 2, "check_every": 2, "check_showers": 8, "batch_size": BATCH, "device": "cpu"}
     for name in content["model"]:
@@ -56,6 +65,11 @@ def test_settings_train(path, tmp_path):
     run = run_generation(made_short(config), tmp_path / "run")
     assert run.is_finished
     assert run.plot("training.png").exists()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_of_a_study_trains(name, tmp_path):
+    assert run_generation(made_short(METHODS[name]), tmp_path / "run").is_finished
 
 
 def untrained(config):
