@@ -71,6 +71,9 @@ def read_run(folder: Path) -> Run:
         what = "no such folder" if not folder.exists() else f"is no run folder: it has no {CONFIG}"
         msg = f"{folder}: {what}; give folders written by hgcal-gnn train"
         raise InputError(msg)
+    if (folder / "samples.png").is_file() and not (folder / PREDICTIONS).is_file():
+        msg = f"{folder}: trains a generator; compare generators by their showers: hgcal-gnn generate, then evaluate"
+        raise InputError(msg)
     missing = [name for name in (METRICS, PREDICTIONS) if not (folder / name).is_file()]
     if missing:
         msg = f"{folder}: has no {' and no '.join(missing)}: its training has not finished; go on with train --resume"

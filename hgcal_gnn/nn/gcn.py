@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hgcal_gnn.nn.norm_relu import count_batch, norm_relu, running_line
-from hgcal_gnn.nn.propagate import propagate
+from hgcal_gnn.nn.propagate import propagate, propagate_present
 from hgcal_gnn.nn.relu_pool import propagate_relu_pool
 
 if TYPE_CHECKING:
@@ -35,8 +35,10 @@ class GraphConvolution(nn.Module):
         nn.init.xavier_uniform_(self.linear.weight)  # as the authors do
         self.bias = nn.Parameter(torch.zeros(n_out)) if bias else None
 
-    def forward(self, x: Tensor, adjacency: Adjacency) -> Tensor:
-        """Return [n_nodes, n_out] of [n_nodes, n_in]."""
+    def forward(self, x: Tensor, adjacency: Adjacency, presence: Tensor | None = None) -> Tensor:
+        """Return [n_nodes, n_out] of [n_nodes, n_in]; `presence` [n_nodes]: how far nodes are there."""
+        if presence is not None:
+            return functional.linear(propagate_present(x, presence, adjacency), self.linear.weight, self.bias)
         n_out, n_in = self.linear.weight.shape
         if n_in <= n_out:
             return functional.linear(propagate(x, adjacency), self.linear.weight, self.bias)

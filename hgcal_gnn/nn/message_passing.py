@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor, nn
 
-from hgcal_gnn.nn.messages import N_EDGE_TYPES, sum_messages
+from hgcal_gnn.nn.messages import N_EDGE_TYPES, sum_messages, sum_messages_present
 
 if TYPE_CHECKING:
     from hgcal_gnn.nn.adjacency import Adjacency
@@ -43,7 +43,7 @@ class MessagePassing(nn.Module):
         self.change = nn.Linear(width, width)
         self.reduce = reduce
 
-    def forward(self, x: Tensor, position: Tensor, adjacency: Adjacency) -> Tensor:
+    def forward(self, x: Tensor, position: Tensor, adjacency: Adjacency, presence: Tensor | None = None) -> Tensor:
         """Return the new state of the nodes.
 
         Parameters
@@ -53,13 +53,20 @@ class MessagePassing(nn.Module):
             Of order 1.
         adjacency
             Edges, every one there both ways.
+        presence : float [n_nodes], optional
+            How far nodes are there, 0 to 1: those of 0 send nothing and are no neighbours to a mean.
         """
         placed = self.displacement.weight.T
         own = torch.addmm(self.own(x), position, placed, alpha=-1)
         other = torch.addmm(self.other(x), position, placed)
-        message = sum_messages(own, other, self.edge_type, adjacency)
+        if presence is None:
+            message = sum_messages(own, other, self.edge_type, adjacency)
+            n_senders = adjacency.degree
+        else:
+            message = sum_messages_present(own, other, self.edge_type, presence, adjacency)
+            n_senders = torch.zeros_like(presence).index_add(0, adjacency.row, presence[adjacency.col])
         if self.reduce == "mean":
-            message = message / adjacency.degree.clamp(min=1)[:, None]
+            message = message / n_senders.clamp(min=1)[:, None]
         hidden = torch.addmm(self.keep(x), message, self.receive.weight.T).relu_()
         changed: Tensor = x + self.change(hidden)
         return changed

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numba import njit, prange
+from torch.autograd.function import once_differentiable
 
 from hgcal_gnn.nn.threads import array, is_compiled_for, relu, use_torch_threads
 
@@ -47,6 +48,20 @@ def sum_messages(own: Tensor, other: Tensor, of_type: Tensor, adjacency: Adjacen
     return result
 
 
+def sum_messages_present(own: Tensor, other: Tensor, of_type: Tensor, presence: Tensor, adjacency: Adjacency) -> Tensor:
+    """Sum the messages to every node, each as far as its sender is there; can be differentiated twice.
+
+    Parameters
+    ----------
+    own, other, of_type, adjacency
+        See `sum_messages`.
+    presence : float [n_nodes]
+        0 to 1.
+    """
+    messages = torch.relu(own[adjacency.row] + other[adjacency.col] + of_type[adjacency.edge_type.long()])
+    return torch.zeros_like(own).index_add(0, adjacency.row, presence[adjacency.col][:, None] * messages)
+
+
 class _SumMessages(torch.autograd.Function):
     """Which messages were positive is found again for the gradient: cheaper than a number per edge and column."""
 
@@ -61,6 +76,7 @@ class _SumMessages(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         own, other, of_type = ctx.saved_tensors
         of_own = torch.empty_like(own, memory_format=torch.contiguous_format)

@@ -30,8 +30,6 @@ def pool_sum(values: Tensor, ptr: Tensor) -> Tensor:
     float [n_graphs, n_columns]
         0 for graphs without nodes.
     """
-    if not is_compiled_for(values):
-        return torch.segment_reduce(values, "sum", offsets=ptr, axis=0, initial=0)
     total: Tensor = _PoolSum.apply(values, ptr)  # type: ignore[no-untyped-call]
     return total
 
@@ -57,6 +55,8 @@ class _PoolSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, ptr: Tensor) -> Tensor:
         ctx.ptr = ptr
+        if not is_compiled_for(values):  # the gradient below can be differentiated again, that of torch cannot
+            return torch.segment_reduce(values, "sum", offsets=ptr, axis=0, initial=0)
         total = values.new_empty((len(ptr) - 1, values.shape[1]))
         use_torch_threads()
         _sum_rows(array(values), array(ptr), array(total))

@@ -36,6 +36,31 @@ def propagate(x: Tensor, adjacency: Adjacency) -> Tensor:
     return result
 
 
+def propagate_present(x: Tensor, presence: Tensor, adjacency: Adjacency) -> Tensor:
+    """Sum every node and its neighbours, each as far as it is there: nodes of presence 0 might as well be left out.
+
+    With presence 1 everywhere it is `propagate`. Can be differentiated twice.
+
+    Parameters
+    ----------
+    x : float [n_nodes, n_columns]
+    presence : float [n_nodes]
+        0 to 1.
+    adjacency
+        Edges, every one there both ways.
+
+    Returns
+    -------
+    float [n_nodes, n_columns]
+        sum_j d_i d_j g_j x_j over j = i and the neighbours of i, d = 1 / sqrt(1 + sum of their g), g the presence.
+    """
+    static = adjacency.norm(x.dtype)[:, None]
+    there = presence[:, None]
+    around = propagate(there / static, adjacency) / static - there
+    norm = (1 + around).rsqrt()
+    return norm * propagate(norm * there * x / static, adjacency) / static
+
+
 class _Propagate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, adjacency: Adjacency) -> Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numba import njit, prange
+from torch.autograd.function import once_differentiable
 
 from hgcal_gnn.nn.pooling import pool_mean
 from hgcal_gnn.nn.propagate import propagate
@@ -56,6 +57,7 @@ class _PropagateReluPool(torch.autograd.Function):
         return pooled
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         use_torch_threads()
         share = array(gradient / ctx.ptr.diff().clamp(min=1)[:, None])
