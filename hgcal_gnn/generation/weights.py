@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
-
-from hgcal_gnn import __version__
 from hgcal_gnn.batching.voxel_grid import VoxelGrid
 from hgcal_gnn.errors import InputError
-from hgcal_gnn.files import atomic_path, check_readable
+from hgcal_gnn.weights_file import read_weights, write_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +15,6 @@ if TYPE_CHECKING:
 
     from hgcal_gnn.arrays import Array
 
-FORMAT = 1
-METADATA_KEY = "hgcal_gnn"
 GRID = "grid."
 
 
@@ -78,14 +70,12 @@ class GeneratorWeights:
         """Write a .safetensors file."""
         grid = self.grid
         about = {
-            "format": FORMAT, "version": __version__, "kind": "generator", "cells_sha256": grid.cells_sha256,
-            "detector": grid.detector, "n_cells": grid.n_cells, "sections": list(grid.rows),
-            "axes": {name: list(axes) for name, axes in grid.axes.items()}, "trained_on": vars(self.trained_on),
+            "cells_sha256": grid.cells_sha256, "detector": grid.detector, "n_cells": grid.n_cells,
+            "sections": list(grid.rows), "axes": {name: list(axes) for name, axes in grid.axes.items()},
+            "trained_on": vars(self.trained_on),
         }  # fmt: skip
-        arrays = {name: np.ascontiguousarray(values) for name, values in self.arrays.items()}
-        arrays |= {GRID + name: np.ascontiguousarray(rows) for name, rows in grid.rows.items()}
-        with atomic_path(path, overwrite=overwrite) as temporary:
-            save_file(arrays, temporary, metadata={METADATA_KEY: json.dumps(about, sort_keys=True)})
+        arrays = {**self.arrays, **{GRID + name: rows for name, rows in grid.rows.items()}}
+        write_weights(path, "generator", arrays, about, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: Path) -> GeneratorWeights:
@@ -96,23 +86,7 @@ class GeneratorWeights:
         InputError
             If it is missing, damaged, something else, or of a newer version.
         """
-        check_readable(path)
-        try:
-            with safe_open(path, framework="numpy") as file:
-                about = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        except (SafetensorError, json.JSONDecodeError) as error:
-            msg = f"{path}: no readable safetensors file ({error}); it is truncated or damaged"
-            raise InputError(msg) from error
-        if about.get("kind") != "generator":
-            msg = f"{path}: holds no generator of hgcal-gnn"
-            raise InputError(msg)
-        if about["format"] > FORMAT:
-            msg = (
-                f"{path}: written by version {about['version']} in format {about['format']}, this one reads up to "
-                f"{FORMAT}; upgrade with: pip install --upgrade hgcal-gnn"
-            )
-            raise InputError(msg)
+        arrays, about = read_weights(path, "generator")
         try:
             rows = {name: arrays.pop(GRID + name) for name in about["sections"]}
             axes = {name: tuple(names) for name, names in about["axes"].items()}

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from hgcal_gnn import __version__
 from hgcal_gnn.errors import GeometryMismatchError, InputError, UsageError
-from hgcal_gnn.files import atomic_path, check_readable
 from hgcal_gnn.regression.batch import Estimates
 from hgcal_gnn.regression.calibration import ResponseCalibration
 from hgcal_gnn.regression.inputs import InputNeeds, RegressionInputs
@@ -22,6 +17,7 @@ from hgcal_gnn.regression.models import MODELS, kind_of
 from hgcal_gnn.regression.models.base import Baseline, NetworkConfig, Sizes
 from hgcal_gnn.regression.regressor import Regressor
 from hgcal_gnn.regression.table import shower_table
+from hgcal_gnn.weights_file import read_weights, write_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,8 +31,6 @@ if TYPE_CHECKING:
     from hgcal_gnn.showers.showers import Showers
     from hgcal_gnn.showers.store import ShowerStore
 
-FORMAT = 1
-METADATA_KEY = "hgcal_gnn"
 CALIBRATION = "calibration."
 HITS_AT_ONCE = 1 << 18  # bounds the memory of a pass through a network: 64 MiB per 64 numbers a hit
 SHOWERS_AT_ONCE = 1024
@@ -62,11 +56,8 @@ class Weights:
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:
         """Write a .safetensors file."""
-        about = {"format": FORMAT, "version": __version__, "kind": "regressor", "cells_sha256": self.cells_sha256}
-        about["sizes"] = asdict(self.sizes)
-        arrays = {name: np.ascontiguousarray(values) for name, values in self.arrays.items()}
-        with atomic_path(path, overwrite=overwrite) as temporary:
-            save_file(arrays, temporary, metadata={METADATA_KEY: json.dumps(about, sort_keys=True)})
+        about = {"cells_sha256": self.cells_sha256, "sizes": asdict(self.sizes)}
+        write_weights(path, "regressor", self.arrays, about, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: Path) -> Weights:
@@ -77,23 +68,7 @@ class Weights:
         InputError
             If it is missing, damaged, something else, or of a newer version.
         """
-        check_readable(path)
-        try:
-            with safe_open(path, framework="numpy") as file:
-                about = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        except (SafetensorError, json.JSONDecodeError) as error:
-            msg = f"{path}: no readable safetensors file ({error}); it is truncated or damaged"
-            raise InputError(msg) from error
-        if about.get("kind") != "regressor":
-            msg = f"{path}: holds no regressor of hgcal-gnn"
-            raise InputError(msg)
-        if about["format"] > FORMAT:
-            msg = (
-                f"{path}: written by version {about['version']} in format {about['format']}, this one reads up to "
-                f"{FORMAT}; upgrade with: pip install --upgrade hgcal-gnn"
-            )
-            raise InputError(msg)
+        arrays, about = read_weights(path, "regressor")
         return cls(arrays, about["cells_sha256"], Sizes(**_sizes(about["sizes"])))
 
     @property
