@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,8 +52,7 @@ def study(
     _prepare(todo)
     threads = threads or max((os.cpu_count() or 1) // jobs, 1)
     try:
-        with ThreadPoolExecutor(jobs) as pool:
-            codes = list(pool.map(lambda run: _train(run, output, threads, quiet=jobs > 1), todo))
+        codes = _train_all(todo, output, jobs, threads)
     except KeyboardInterrupt:
         print("\nInterrupted; finished trainings and epochs are kept. Go on with the same command.", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
@@ -124,6 +124,28 @@ def _prepare(runs: list[StudyRun]) -> None:
         for sample in (data.train, data.test):
             if sample is not None:
                 open_sample(sample, graph.cells, material)
+
+
+def _train_all(runs: list[StudyRun], output: Path, jobs: int, threads: int) -> list[int]:
+    """Train some at a time; once one was interrupted no other begins."""
+    interrupted = Event()
+
+    def train(run: StudyRun) -> int:
+        if interrupted.is_set():
+            return INTERRUPTED
+        try:
+            code = _train(run, output, threads, quiet=jobs > 1)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        if code == INTERRUPTED:
+            interrupted.set()
+        return code
+
+    with ThreadPoolExecutor(jobs) as pool:
+        codes = list(pool.map(train, runs))
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+    return codes
 
 
 def _train(run: StudyRun, output: Path, threads: int, *, quiet: bool) -> int:
