@@ -191,7 +191,7 @@ from hgcal_gnn.training.generation.keeper import StageKeeper
 from hgcal_gnn.training.generation.run import run_generation
 
 folder = Path(sys.argv[1])
-end = StageKeeper._keep_before_saving
+end = StageKeeper._end_stage
 
 
 def keep(self, trainer, module, name):
@@ -200,7 +200,7 @@ def keep(self, trainer, module, name):
     end(self, trainer, module, name)
 
 
-StageKeeper._keep_before_saving = keep
+StageKeeper._end_stage = keep
 if __name__ == "__main__":
     run_generation(read_run(folder / "run.yaml"), folder / "run")
 """
