@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from hgcal_gnn.arrays import F32, I64, Array
     from hgcal_gnn.geometry.cells import CellTable
     from hgcal_gnn.showers.showers import Showers
+
+LAYER = "layer"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +75,20 @@ class VoxelGrid:
                 rows[section] = _trimmed(found)
         axes = {section: voxels.axes[section] for section in rows}
         return cls(cells.detector, cells.sha256, cells.n_cells, rows, axes)
+
+    def by_layer(self) -> VoxelGrid:
+        """Return the same voxels with a section for each layer: arrays with an axis of layers are taken apart."""
+        rows, axes = {}, {}
+        for section, places in self.rows.items():
+            names = self.axes[section]
+            if LAYER not in names:
+                rows[section], axes[section] = places, names
+                continue
+            along = names.index(LAYER)
+            for number, layer in enumerate(np.moveaxis(places, along, 0), start=1):
+                rows[f"{section}_{number}"] = np.ascontiguousarray(layer)
+                axes[f"{section}_{number}"] = names[:along] + names[along + 1 :]
+        return replace(self, rows=rows, axes=axes)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -27,6 +27,7 @@ class GenerationDataConfig(DataConfig):
     """Detector, samples, and the voxels of detectors that are no regular arrays."""
 
     grid: WindowGridConfig | None = Field(None, description="window of an irregular detector")
+    by_layer: bool = Field(default=False, description="one array of voxels for each layer, as calogan needs them")
 
 
 class GenerationTrainConfig(Settings):

@@ -55,6 +55,21 @@ def test_a_window_is_a_smaller_array_and_tells_what_lies_outside():
     assert VoxelGrid.of_cells(whole).shapes == {"ECAL": (25, 25, 25), "HCAL": (5, 5, 60)}
 
 
+def test_layers_apart_hold_the_same_voxels():
+    """Wherever the axis of layers stands: last in lcd25, first in ild-ecal; without one nothing changes."""
+    for name, first in (("lcd25", "ECAL_1"), ("ild-ecal", "ECAL_1")):
+        grid = VoxelGrid.of_cells(make_detector(name))
+        apart = grid.by_layer()
+        assert apart.axes[first] == ("y", "z")
+        along = grid.axes["ECAL"].index("layer")
+        number = grid.shapes["ECAL"][along] - 2
+        np.testing.assert_array_equal(apart.rows[f"ECAL_{number + 1}"], np.take(grid.rows["ECAL"], number, axis=along))
+        assert sorted(apart.places) == sorted(grid.places)
+    assert len(VoxelGrid.of_cells(make_detector("lcd25")).by_layer().rows) == 25 + 60
+    grid = VoxelGrid.of_cells(make_detector("calogan"))
+    assert grid.by_layer().axes == grid.axes
+
+
 def test_cells_without_a_voxel_are_lost_and_counted():
     grid = VoxelGrid("some", "", 4, {"a": np.array([[2, -1], [0, 3]])}, {"a": ("x", "y")})
     images, outside = grid.to_images(showers([0, 1, 3], [1.0, 2.0, 4.0], [0, 2, 3]))

@@ -87,7 +87,8 @@ class CaloGAN(VoxelModel):
         if wrong or not shapes:
             msg = (
                 f"calogan generates layers of two axes, this grid has {', '.join(wrong) or 'none'}; it is made for the "
-                "detectors calogan and calogan-siw; calo_shower_gan takes any grid, others single arrays of three axes"
+                "detectors calogan and calogan-siw, elsewhere set data.by_layer; calo_shower_gan takes any grid, "
+                "others single arrays of three axes"
             )
             raise UsageError(msg)
 

@@ -23,13 +23,18 @@ WORTH_A_WARNING = 0.05
 
 
 def make_grid(config: GenerationDataConfig, graph: CellGraph) -> VoxelGrid:
-    """Return the arrays of a regular detector, or a regular window of an irregular one.
+    """Return the arrays of a regular detector, or a regular window of an irregular one; by layer if asked for.
 
     Raises
     ------
     UsageError
         If the detector is irregular and no window is given, or there are no cells around the window's line.
     """
+    grid = _arrays(config, graph)
+    return grid.by_layer() if config.by_layer else grid
+
+
+def _arrays(config: GenerationDataConfig, graph: CellGraph) -> VoxelGrid:
     name = graph.cells.detector
     if config.grid is not None:
         return window_grid(graph.cells, **config.grid.model_dump())
