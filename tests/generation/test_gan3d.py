@@ -56,6 +56,15 @@ def test_shapes(angle: bool):
     assert scores.shape == second.shape == (2,)
 
 
+@pytest.mark.parametrize("angle", [False, True])
+def test_voxels_per_energy(angle: bool):
+    """The same network gives energies in proportion to the incident one, whatever the power of its values."""
+    plain, scaled = gan3d(angle=angle).eval(), gan3d(angle=angle, per_energy=True).eval()
+    particles = condition(20.0, 300.0)
+    images = [model.generate(particles, torch.Generator().manual_seed(1)) for model in (plain, scaled)]
+    torch.testing.assert_close(images[1], images[0] * (particles.energy / 255)[:, None])
+
+
 def test_refuses_other_grids_and_says_which_would_do():
     with pytest.raises(UsageError, match=r"25x25x25.*51x51x25.*ECAL 25x25x25, HCAL 5x5x60.*gan takes"):
         GAN3D.check({"ECAL": (25, 25, 25), "HCAL": (5, 5, 60)})

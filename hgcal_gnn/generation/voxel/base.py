@@ -127,11 +127,14 @@ class VoxelModel(nn.Module):
         other._modules = {**self._modules, "generating": generating}
         return other
 
-    def with_energy(self, values: Tensor, condition: Condition) -> Tensor:
-        """Return values [n, ...] times the energy in units of the middle of its range, if `per_energy` is set."""
+    def with_energy(self, values: Tensor, condition: Condition, power: float = 1.0) -> Tensor:
+        """Return values [n, ...] times the energy in units of the middle of its range, if `per_energy` is set.
+
+        Values that are energies to some power grow with the energy to that power.
+        """
         if not self.config.per_energy:
             return values
-        factor = condition.energy * (2 / sum(self.sizes.energy))
+        factor = (condition.energy * (2 / sum(self.sizes.energy))).pow(power)
         return values * factor.reshape(-1, *[1] * (values.ndim - 1))
 
     def sections(self, image: Tensor) -> dict[str, Tensor]:

@@ -202,7 +202,12 @@ class GAN3D(VoxelModel):
         energy = (condition.energy / ENERGY_UNIT)[:, None]
         inputs = torch.cat([energy, condition.theta[:, None], z], dim=1) if self.config.angle else energy * z
         values: Tensor = self.generating["layers"](inputs)
-        return values[:, 0]
+        return self.with_energy(values[:, 0], condition, self._power)
+
+    @property
+    def _power(self) -> float:
+        """Of energies, that the values of the networks are."""
+        return self.config.power if self.config.angle else 1.0
 
     def _cube(self, image: Tensor) -> Tensor:
         return image.reshape(-1, *self.config.layout.shape)
@@ -210,12 +215,11 @@ class GAN3D(VoxelModel):
     def _to_values(self, image: Tensor) -> Tensor:
         """Turn images [n, n_voxels] in GeV into the units of the networks, [n, *shape]."""
         values = self._cube(image) / self.generating.get_buffer("unit")
-        return values.pow(self.config.power) if self.config.angle else values
+        return values.pow(self._power)
 
     def _energies(self, values: Tensor) -> Tensor:
         """Turn values of the networks into energies [GeV]."""
-        unit = self.generating.get_buffer("unit")
-        return (values.pow(1 / self.config.power) if self.config.angle else values) * unit
+        return values.pow(1 / self._power) * self.generating.get_buffer("unit")
 
     def _visible(self, condition: Condition) -> Tensor:
         """Return the mean visible energy of such particles [GeV], [n]."""
@@ -226,9 +230,8 @@ class GAN3D(VoxelModel):
         """Scale the first weights of the last convolution: with those of Keras showers begin 200 times too bright."""
         made = self._energies(self._values(condition)).sum()
         if made > 0:
-            power = self.config.power if self.config.angle else 1.0
             *_, last = (layer for layer in self.generating.modules() if isinstance(layer, nn.Conv3d))
-            last.weight.mul_((self._visible(condition).sum() / made) ** power)
+            last.weight.mul_((self._visible(condition).sum() / made) ** self._power)
 
     def _heads(self, values: Tensor) -> tuple[Tensor, Tensor]:
         scores, second = self.discriminator(values)
