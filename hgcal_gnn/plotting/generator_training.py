@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hgcal_gnn.errors import InputError
-from hgcal_gnn.files import check_readable
 from hgcal_gnn.plotting.style import FAINT, INK, LINES, blank_figure, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -22,32 +18,18 @@ if TYPE_CHECKING:
 
 OTHERS = ("train_loss",)  # columns that repeat another
 RATIOS = {"val_response": "response", "val_response_width": "its width", "val_occupancy": "occupancy"}
-
-
-def read_checks(path: Path) -> dict[str, F64]:
-    """Read the log of a run: float64 [n_checks] by column.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read or is none.
-    """
-    check_readable(path)
-    with path.open(newline="", encoding="utf-8") as stream:
-        names, *rows = list(csv.reader(stream)) or [[]]
-    if "step" not in names or not rows:
-        msg = f"{path}: is no log of a generator's training: it needs a column 'step' and rows"
-        raise InputError(msg)
-    try:
-        table = np.array([[float(field) if field else np.nan for field in row] for row in rows])
-    except ValueError as error:
-        msg = f"{path}: is no log of a generator's training: {error}"
-        raise InputError(msg) from error
-    return dict(zip(names, table.T, strict=True))
+SEPARATIONS = {"val_separation": "mean separation power"}
 
 
 def generator_training_figure(log: Mapping[str, F64], *, title: str = "") -> Figure:
-    """Draw the losses of the players, what the checks found, and mark the best check."""
+    """Draw the losses of the players, what the checks found, and mark the best check.
+
+    Parameters
+    ----------
+    log : float64 [n_checks] by column
+        As `training_log.read_columns` gives it; `step` at least.
+    title
+    """
     fig = blank_figure(7.0, 8.4)
     losses, ratios, separation = fig.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
     trained = {name.removeprefix("train_"): values for name, values in log.items()
@@ -71,9 +53,6 @@ def generator_training_figure(log: Mapping[str, F64], *, title: str = "") -> Fig
     tidy(separation, "iteration", "separation - floor")
     fig.align_ylabels()
     return fig
-
-
-SEPARATIONS = {"val_separation": "mean separation power"}
 
 
 def _draw(ax: Axes, steps: F64, curves: Mapping[str, F64]) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hgcal_gnn.errors import InputError
-from hgcal_gnn.files import check_readable
 from hgcal_gnn.plotting.style import FAINT, INK, LINES, blank_figure, figure, plain_log_ticks, tidy
+from hgcal_gnn.training_log import read_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from matplotlib.artist import Artist
@@ -60,24 +59,14 @@ def read_log(path: Path) -> TrainingLog:
     InputError
         If the file cannot be read, or has no epochs or no loss in it.
     """
-    check_readable(path)
-    with path.open(newline="", encoding="utf-8") as stream:
-        names, *rows = list(csv.reader(stream))
-    if "epoch" not in names or not rows:
-        msg = f"{path}: is no log of a training: it needs a column 'epoch' and rows, it has {', '.join(names)}"
-        raise InputError(msg)
-    try:
-        table = np.array([[float(field) if field else np.nan for field in row] for row in rows])
-    except ValueError as error:
-        msg = f"{path}: is no log of a training: {error}"
-        raise InputError(msg) from error
-    epoch, which = np.unique(table[:, names.index("epoch")], return_inverse=True)
+    columns = read_columns(path, "epoch")
+    epoch, which = np.unique(columns["epoch"], return_inverse=True)
     training, validation, rate = (
-        _last(table, which, len(epoch), _column(names, parts))
+        _last(columns.get(_column(columns, parts)), which, len(epoch))
         for parts in (("train", "loss"), ("val", "loss"), ("lr",))
     )
     if not (np.isfinite(training).any() or np.isfinite(validation).any()):
-        msg = f"{path}: no training or validation loss in the columns {', '.join(names)}"
+        msg = f"{path}: no training or validation loss in the columns {', '.join(columns)}"
         raise InputError(msg)
     return TrainingLog(epoch, training, validation, rate if np.isfinite(rate).any() else None)
 
@@ -139,16 +128,16 @@ def draw_learning_rate(log: TrainingLog, *, ax: Axes | None = None) -> Artist:
     return line
 
 
-def _column(names: Sequence[str], parts: Sequence[str]) -> int | None:
-    """Find the column whose name holds all parts; that of an epoch before that of a step."""
-    found = [number for number, name in enumerate(names) if all(part in name.lower() for part in parts)]
-    return min(found, key=lambda number: ("step" in names[number], len(names[number])), default=None)
+def _column(names: Iterable[str], parts: Sequence[str]) -> str:
+    """Find the column whose name holds all parts, "" if there is none; that of an epoch before that of a step."""
+    found = [name for name in names if all(part in name.lower() for part in parts)]
+    return min(found, key=lambda name: ("step" in name, len(name)), default="")
 
 
-def _last(table: Floats, which: NDArray[np.intp], n_epochs: int, column: int | None) -> Floats:
-    """Return the last value of each epoch, float64 [n_epochs]."""
+def _last(column: Floats | None, which: NDArray[np.intp], n_epochs: int) -> Floats:
+    """Return the last value of each epoch, float64 [n_epochs]; NaN without a column."""
     values = np.full(n_epochs, np.nan)
     if column is not None:
-        there = np.isfinite(table[:, column])
-        values[which[there]] = table[there, column]  # later rows overwrite earlier ones
+        there = np.isfinite(column)
+        values[which[there]] = column[there]  # later rows overwrite earlier ones
     return values

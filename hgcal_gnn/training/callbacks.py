@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
 import time
@@ -14,8 +13,8 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 
 from hgcal_gnn.errors import OutputError
-from hgcal_gnn.files import atomic_path
 from hgcal_gnn.progress import progress_bar
+from hgcal_gnn.training_log import read_rows, write_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 LOSS = "val/loss"  # what decides which weights are best
 RANKS_APART = 1 << 16  # so that no two processes or epochs share random numbers
-FIRST_COLUMNS = ("epoch", "step", "train_loss", "val_loss", "lr", "seconds")
 
 
 class EpochSeed(lightning.Callback):
@@ -148,14 +146,32 @@ class EpochLog(lightning.Callback):
         self._bar: tqdm[Any] | None = None
         self._started = 0.0
 
-    def on_train_start(self, trainer: lightning.Trainer, _: Any) -> None:
-        """Take over the rows of the epochs before a resumed one."""
+    def n_batches(self, trainer: lightning.Trainer, _: Any, /) -> tuple[int, int]:
+        """Return how many batches were done, and how many the training has."""
+        n_batches, epochs = int(trainer.num_training_batches), trainer.max_epochs or 0
+        return trainer.current_epoch * n_batches, epochs * n_batches
+
+    def complete(self, row: dict[str, float], trainer: lightning.Trainer, _: Any, /) -> tuple[str, str]:
+        """Add what is known of a finished epoch besides the measured values; return its name and its result in words.
+
+        Parameters
+        ----------
+        row
+            Has the columns `epoch`, `lr`, `seconds` and the measured values.
+        trainer
+        """
+        row["step"] = trainer.global_step
+        losses = f"training loss {row['train_loss']:.5g}, validation {row['val_loss']:.5g}"
+        return f"epoch {row['epoch'] + 1} of {trainer.max_epochs}", losses
+
+    def on_train_start(self, trainer: lightning.Trainer, module: Any) -> None:
+        """Take over the rows before those of a resumed epoch."""
         if not trainer.is_global_zero:
             return
         self._rows = [row for row in read_rows(self.path) if row["epoch"] < trainer.current_epoch]
-        n_batches, epochs = int(trainer.num_training_batches), trainer.max_epochs or 0
-        self._bar = progress_bar("training", total=epochs * n_batches, unit="batch")
-        self._bar.update(trainer.current_epoch * n_batches)
+        done, total = self.n_batches(trainer, module)
+        self._bar = progress_bar("training", total=total, unit="batch")
+        self._bar.update(done)
 
     def on_train_epoch_start(self, *_: Any) -> None:
         """Look at the clock."""
@@ -166,24 +182,22 @@ class EpochLog(lightning.Callback):
         if self._bar is not None:
             self._bar.update()
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, _: Any) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
         """Write the row."""
-        measured = {name.replace("/", "_"): float(value) for name, value in trainer.callback_metrics.items()}
         if self._bar is None:
             return
         row = {
             "epoch": trainer.current_epoch,
-            "step": trainer.global_step,
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
             "seconds": round(time.monotonic() - self._started, 3),
-            **measured,
+            **{name.replace("/", "_"): float(value) for name, value in trainer.callback_metrics.items()},
         }
+        name, result = self.complete(row, trainer, module)
         self._rows.append(row)
         write_rows(self.path, self._rows)
-        losses = f"training loss {row['train_loss']:.5g}, validation {row['val_loss']:.5g}"
-        self._bar.set_postfix_str(losses, refresh=False)
+        self._bar.set_postfix_str(result, refresh=False)
         if self._bar.disable:
-            log.info("epoch %d of %d: %s, %.1f s", row["epoch"] + 1, trainer.max_epochs, losses, row["seconds"])
+            log.info("%s: %s, %.1f s", name, result, row["seconds"])
 
     def on_fit_end(self, *_: Any) -> None:
         """Take the bar away."""
@@ -196,21 +210,3 @@ class EpochLog(lightning.Callback):
     def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def read_rows(path: Path) -> list[dict[str, float]]:
-    """Read the rows of a log, none if there is no log."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
-    return [{**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows]
-
-
-def write_rows(path: Path, rows: list[dict[str, float]]) -> None:
-    """Write a log anew, so that it is whole whatever happens."""
-    names = [*FIRST_COLUMNS, *sorted(rows[-1].keys() - set(FIRST_COLUMNS))]
-    with atomic_path(path, overwrite=True) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -7,8 +7,9 @@ import pytest
 
 from hgcal_gnn.errors import InputError
 from hgcal_gnn.plotting.generated_samples import SHOWN, layer_sums, samples_figure
-from hgcal_gnn.plotting.generator_training import generator_training_figure, read_checks
+from hgcal_gnn.plotting.generator_training import generator_training_figure
 from hgcal_gnn.showers.showers import Showers
+from hgcal_gnn.training_log import read_columns
 
 LAYER = np.array([1, 1, 2, 3])
 LOG = """epoch,step,train_loss,val_loss,lr,s,train_critic,train_generator,val_occupancy,val_response,val_separation
@@ -52,7 +53,7 @@ def test_samples_without_a_hit_are_drawn():
 def test_curves_of_a_training(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text(LOG)
-    log = read_checks(path)
+    log = read_columns(path, "step")
     assert np.isnan(log["val_loss"][2])
     figure = generator_training_figure(log, title="test")
     losses, ratios, separation = figure.axes
@@ -64,5 +65,5 @@ def test_curves_of_a_training(tmp_path):
 @pytest.mark.parametrize("text", ["\n", "epoch,loss\n0,1\n", "epoch,step\n0,a\n"])
 def test_other_files_are_refused(tmp_path, text):
     (tmp_path / "log.csv").write_text(text)
-    with pytest.raises(InputError, match="no log of a generator's training"):
-        read_checks(tmp_path / "log.csv")
+    with pytest.raises(InputError, match="no log of a training"):
+        read_columns(tmp_path / "log.csv", "step")

@@ -22,13 +22,13 @@ from hgcal_gnn.geometry.cell_numbers import CellNumbers
 from hgcal_gnn.geometry.detectors import make_detector
 from hgcal_gnn.simulation.beam import Beam, parse_spectrum
 from hgcal_gnn.simulation.sample import write_sample
-from hgcal_gnn.training.callbacks import read_rows
 from hgcal_gnn.training.data import open_data
 from hgcal_gnn.training.generation.judge import CHECKED, compare
 from hgcal_gnn.training.generation.load import load_generator
 from hgcal_gnn.training.generation.pictures import Pictures
 from hgcal_gnn.training.generation.run import run_generation
 from hgcal_gnn.training.run_folder import RunFolder
+from hgcal_gnn.training_log import read_rows
 
 DETECTOR = "calochallenge-1-photons"
 

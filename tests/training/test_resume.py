@@ -13,9 +13,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from hgcal_gnn.config.read import write_config
-from hgcal_gnn.training.callbacks import read_rows
 from hgcal_gnn.training.run import run_training
 from hgcal_gnn.training.run_folder import RunFolder
+from hgcal_gnn.training_log import read_rows
 
 pytestmark = pytest.mark.slow  # processes of their own
 EPOCHS = 5

@@ -18,11 +18,11 @@ from hgcal_gnn.geometry.build import build_graph
 from hgcal_gnn.geometry.graph_file import load_graph, save_graph
 from hgcal_gnn.regression.models.message_passing import MessagePassingNetwork
 from hgcal_gnn.training import trainer
-from hgcal_gnn.training.callbacks import read_rows
 from hgcal_gnn.training.data import open_data
 from hgcal_gnn.training.load import load_regressor
 from hgcal_gnn.training.results import Predictions, pulls
 from hgcal_gnn.training.run import run_training
+from hgcal_gnn.training_log import read_rows
 
 FILES = {
     "cells_sha256", "checkpoints", "config.yaml", "linearity.png", "log.csv", "metrics.json", "model.safetensors",

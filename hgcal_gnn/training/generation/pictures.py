@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from hgcal_gnn.training_log import read_columns
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -42,13 +44,10 @@ class Pictures:
 
     def finish(self, reference: Showers, generated: Showers) -> None:
         """Draw the curves of the training and samples of the test."""
-        from hgcal_gnn.plotting.generator_training import (  # noqa: PLC0415 (slow to import)
-            generator_training_figure,
-            read_checks,
-        )
+        from hgcal_gnn.plotting.generator_training import generator_training_figure  # noqa: PLC0415 (slow to import)
         from hgcal_gnn.plotting.style import save_figure  # noqa: PLC0415
 
-        curves = generator_training_figure(read_checks(self.folder.log), title=self.title)
+        curves = generator_training_figure(read_columns(self.folder.log, "step"), title=self.title)
         save_figure(curves, self.folder.plot("training.png"), overwrite=True)
         self._samples(reference, generated, self.folder.plot("samples.png"), f"{self.title}, test sample")
 
