@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.evaluation.report.contents import Evaluation
     from hgcal_gnn.evaluation.report.page import Picture
     from hgcal_gnn.evaluation.report.settings import EvaluationSettings
+    from hgcal_gnn.geometry.cells import CellTable
     from hgcal_gnn.geometry.graph import CellGraph
     from hgcal_gnn.geometry.material import MaterialProfile
     from hgcal_gnn.showers.showers import Showers
@@ -99,7 +100,7 @@ def evaluate(
     cells, profile = _geometry(graph, detector, material, reference)
     more = {"training": training, "same_model": models, "regressor": _regressor(regressor, cells)}
     found = _evaluated(reference, given, cells, profile, settings.quick() if quick else settings, more)
-    write_report(found, output, overwrite=overwrite)
+    write_report(found, cells.cells, output, overwrite=overwrite)
     _tell(found, output, as_json=as_json)
 
 
@@ -168,7 +169,7 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
         check_writable(left, overwrite=overwrite)
 
 
-def write_report(found: Evaluation, folder: Path, *, overwrite: bool = False) -> None:
+def write_report(found: Evaluation, cells: CellTable, folder: Path, *, overwrite: bool = False) -> None:
     """Write report.html, report.md, metrics.json and plots/*.png."""
     from hgcal_gnn.evaluation.report.markdown import markdown
     from hgcal_gnn.evaluation.report.metrics_file import metrics
@@ -185,10 +186,10 @@ def write_report(found: Evaluation, folder: Path, *, overwrite: bool = False) ->
         METRICS, json.dumps(metrics(found), indent=1, allow_nan=False) + "\n"
     )  # numbers first: the rest is made of them
     write(TEXT, markdown(found))
-    write(PAGE, html_page(found, list(_pictures(found, folder / PLOTS, overwrite=overwrite))))
+    write(PAGE, html_page(found, list(_pictures(found, cells, folder / PLOTS, overwrite=overwrite))))
 
 
-def _pictures(found: Evaluation, folder: Path, *, overwrite: bool) -> Iterator[Picture]:
+def _pictures(found: Evaluation, cells: CellTable, folder: Path, *, overwrite: bool) -> Iterator[Picture]:
     """Draw the pictures one by one, into files and for the page."""
     from hgcal_gnn.evaluation.report.page import Picture
     from hgcal_gnn.plotting.inline_svg import inline_svg
@@ -197,7 +198,7 @@ def _pictures(found: Evaluation, folder: Path, *, overwrite: bool) -> Iterator[P
     from hgcal_gnn.progress import progress_bar
 
     with progress_bar("drawing", total=count_figures(found), unit="picture") as bar:
-        for drawn in report_figures(found):
+        for drawn in report_figures(found, cells):
             bar.update()
             try:
                 save_figure(drawn.figure, folder / f"{drawn.key}.png", overwrite=overwrite, dpi=110)

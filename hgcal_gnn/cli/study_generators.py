@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from hgcal_gnn.config.study import StudyRun
@@ -24,7 +24,7 @@ def compare_generators(
     runs
         Trained, in folders of `output` under their names.
     output
-        Gets reference.arrow, NAME.arrow of each run and comparison/.
+        Gets reference.arrow, NAME.arrow of each run and comparison/, with how the trainings went.
     call
         Runs a command line and returns its exit code.
     quick
@@ -50,7 +50,21 @@ def compare_generators(
     generated = [str(output / f"{run.name}.arrow") for run in runs]
     command = ["evaluate", "--reference", str(reference), "--generated", *generated, "--graph", str(graph)]
     command += [*(["--same-model", *same] if same else []), *(["--quick"] if quick else [])]
-    return call([*command, "-o", str(output / "comparison"), "--overwrite"])
+    code = call([*command, "-o", str(output / "comparison"), "--overwrite"])
+    if not code:
+        _draw_trainings({run.name: output / run.name for run in runs}, output / "comparison" / "trainings.png")
+    return code
+
+
+def _draw_trainings(folders: Mapping[str, Path], path: Path) -> None:
+    """Draw how the trainings went, beside the report."""
+    from hgcal_gnn.plotting.generator_trainings import trainings_figure
+    from hgcal_gnn.plotting.style import save_figure
+    from hgcal_gnn.training.run_folder import RunFolder
+    from hgcal_gnn.training_log import read_columns
+
+    logs = {name: read_columns(RunFolder(folder).log, "val_separation") for name, folder in folders.items()}
+    save_figure(trainings_figure(logs), path, overwrite=True)
 
 
 def _write_reference(run: StudyRun, path: Path) -> Path:

@@ -12,6 +12,7 @@ from hgcal_gnn.evaluation.report.contents import REFERENCE
 from hgcal_gnn.evaluation.report.curves import curve, families
 from hgcal_gnn.evaluation.report.distance_parts import correlated
 from hgcal_gnn.plotting.correlations import correlation_figure
+from hgcal_gnn.plotting.gallery import gallery_figure
 from hgcal_gnn.plotting.observables import profile_figure
 from hgcal_gnn.plotting.report_details import (
     classifier_figures,
@@ -27,18 +28,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hgcal_gnn.evaluation.report.contents import Evaluation
+    from hgcal_gnn.geometry.cells import CellTable
 
 WORST_MEMBERS = 12  # members of families that get a histogram of their own
 FEW = 20  # figures of classifiers, reconstruction, hits
 FEWEST_MEAN = 10  # showers behind a point of a profile: of fewer, the error is as uncertain as the mean
 MOST_CORRELATED = 400  # observables in a matrix
+LOOKED_AT = 100  # showers, to find one with hits
 UNDRAWABLE = (ArithmeticError, ValueError, RuntimeError)
 
 logger = logging.getLogger(__name__)
 
 
-def report_figures(found: Evaluation) -> Iterator[Drawn]:
-    """Draw the figures of a report; each is made when it is asked for, so that few are in memory."""
+def report_figures(found: Evaluation, cells: CellTable | None = None) -> Iterator[Drawn]:
+    """Draw the figures of a report; each is made when it is asked for, so that few are in memory.
+
+    Single showers are drawn if their geometry is given.
+    """
+    if cells is not None:
+        yield from _as_far_as_possible(_showers(found, cells))
     parts = (
         _differences, _observables, _profiles, _hits, _correlations, classifier_figures, condition_figures,
         reconstruction_figures, referee_figures,
@@ -61,7 +69,24 @@ def count_figures(found: Evaluation) -> int:
     table, n = found.tables[REFERENCE], len(found.comparisons)
     members = {name for family in families(table.names) for name in family.members}
     singles = len(table.names) - len(members)
-    return 4 * n + singles + WORST_MEMBERS + len(families(table.names)) + FEW + count_details(found)
+    return 1 + 4 * n + singles + WORST_MEMBERS + len(families(table.names)) + FEW + count_details(found)
+
+
+def _showers(found: Evaluation, cells: CellTable) -> Iterator[Drawn]:
+    """Draw a shower of each sample whose incident energy is next to the median of the reference."""
+    energy = found.tables[REFERENCE].incident_energy
+    middle = float(np.nanmedian(energy)) if np.isfinite(energy).any() else np.nan
+    shown = {}
+    for name, sample in found.samples.items():
+        distance = np.abs(found.tables[name].incident_energy - middle)
+        nearest = np.argsort(distance, kind="stable")[:LOOKED_AT].tolist()  # NaN comes last
+        some = (sample[place : place + 1] for place in nearest)
+        one = next((shower for shower in some if (shower.energy > 0).any()), None)
+        if one is not None:
+            shown[name] = one
+    if REFERENCE in shown and len(shown) > 1:
+        caption = f"Showers of about {middle:.3g} GeV from the side and along their line of flight, on one scale"
+        yield Drawn("showers", "showers", "", caption, gallery_figure(shown, cells), is_wide=True)
 
 
 def _differences(found: Evaluation) -> Iterator[Drawn]:

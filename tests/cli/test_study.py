@@ -158,7 +158,8 @@ def test_generators_are_compared_by_their_showers(run, called, tmp_path):
     for name in ("small-0", "small-1", "wide-0"):
         ours = open_store(tmp_path / "out" / f"{name}.arrow").column("incident_energy")
         np.testing.assert_array_equal(ours, reference)
-    assert (tmp_path / "out" / "comparison" / "report.html").exists()
+    made = tmp_path / "out" / "comparison"
+    assert all((made / name).exists() for name in ("report.html", "plots/showers.png", "trainings.png"))
 
 
 def test_tasks_are_not_mixed(here, tmp_path):

@@ -149,9 +149,9 @@ def test_everything_is_written_and_drawn(found):
     for title in ("spread over training seeds", "Networks that tell", "by incident energy", "amplification"):
         assert title in text
     assert "it failed with" not in text
-    drawn = [(one.key, one.section) for one in report_figures(found)]
+    drawn = [(one.key, one.section) for one in report_figures(found, make_detector("calogan-siw"))]
     keys = [key for key, _ in drawn]
     assert len(set(keys)) == len(keys)
-    wanted = {"classifier_hits_learning", "classifier_cells_calibration", "classifier_observables_weights",
+    wanted = {"showers", "classifier_hits_learning", "classifier_cells_calibration", "classifier_observables_weights",
               "amplification", "reconstruction_regressed_energy_response", "reconstruction_n_clusters"}  # fmt: skip
     assert wanted <= set(keys)

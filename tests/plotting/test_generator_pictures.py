@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from hgcal_gnn.errors import InputError
+from hgcal_gnn.geometry.detectors import make_detector
+from hgcal_gnn.plotting.gallery import gallery_figure
 from hgcal_gnn.plotting.generated_samples import SHOWN, layer_sums, samples_figure
 from hgcal_gnn.plotting.generator_training import generator_training_figure
+from hgcal_gnn.plotting.generator_trainings import trainings_figure
 from hgcal_gnn.showers.showers import Showers
 from hgcal_gnn.training_log import read_columns
 
@@ -67,3 +70,29 @@ def test_other_files_are_refused(tmp_path, text):
     (tmp_path / "log.csv").write_text(text)
     with pytest.raises(InputError, match="no log of a training"):
         read_columns(tmp_path / "log.csv", "step")
+
+
+def test_trainings_are_drawn_against_the_time_they_took():
+    log = {"seconds": np.array([60.0, 120.0]), "val_separation": np.array([0.5, 0.2]),
+           "val_response": np.array([0.5, 1.1]), "val_occupancy": np.array([2.0, 1.0])}  # fmt: skip
+    figure = trainings_figure({"one": log, "other": log})
+    separation, response, _ = figure.axes
+    np.testing.assert_allclose(separation.lines[1].get_xydata(), [[1, 0.5], [3, 0.2]])
+    np.testing.assert_allclose(response.lines[0].get_ydata(), [0.5, 1.1])
+
+
+def test_showers_are_drawn_with_one_view_and_one_scale():
+    """The second one has ten times the energy and is wider: the view stays, the colours reach up to it."""
+    cells = make_detector("calogan-siw")
+    first = np.flatnonzero(cells.layer == cells.layer.min())
+    middle = first[np.argsort(np.hypot(cells.x[first], cells.y[first]), kind="stable")]
+
+    def shower(n, energy):
+        columns = {"offsets": [0, n], "cell": middle[:n], "energy": np.full(n, energy), "incident_energy": [5.0]}
+        return Showers.from_columns(columns | {f"direction_{axis}": [float(axis == "z")] for axis in "xyz"})
+
+    figure = gallery_figure({"reference": shower(4, 0.1), "generated": shower(40, 1.0)}, cells)
+    sides, fronts = figure.axes[:2], figure.axes[2:4]
+    assert fronts[0].get_xlim() == fronts[1].get_xlim()
+    assert {ax.collections[0].norm.vmax for ax in (*sides, *fronts)} == {1.0}
+    assert "5 GeV: 0.4 GeV in 4 hits" in sides[0].get_title(loc="left")

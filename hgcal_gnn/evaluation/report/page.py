@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SECTIONS = {
     "summary": "Summary",
+    "showers": "Showers",
     "differences": "What differs",
     "observables": "Observables",
     "profiles": "Profiles",
@@ -30,7 +31,6 @@ SECTIONS = {
     "referee": "What a referee asks",
     "distances": "All distances",
 }
-WIDE = 1.6  # pictures wider than so many times their height take a whole row
 
 
 class Picture(NamedTuple):
