@@ -81,6 +81,11 @@ class BeamOptions(NamedTuple):
         return replace(beam, **changes)
 
     @property
+    def has_vertex(self) -> bool:
+        """Whether the vertex was told."""
+        return self.vertex is not None or self.vertex_sigma is not None
+
+    @property
     def is_aimed(self) -> bool:
         """Whether the direction was told."""
         return self.eta is not None or self.phi is not None or self.direction is not None

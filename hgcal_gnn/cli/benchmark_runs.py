@@ -96,7 +96,7 @@ def time_run(
         generator = load_generator(run, device=conditions.device, batch_size=max(conditions.batch_sizes))
         generator.grid.check(ShowerMetadata(graph.cells_sha256), source=str(run))
         wanted = None if options.particle is None else options.particle.value
-        beam = options.change(trained_beam(generator.trained_on, wanted))
+        beam = options.change(trained_beam(generator.trained_on, wanted, aim(graph.cells)))
     else:
         beam = options.change(Beam(direction=None if options.is_aimed else aim(graph.cells)))
     simulator = Simulator(graph.cells, beam, material=material, threads=conditions.threads)

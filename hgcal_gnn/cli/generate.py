@@ -111,18 +111,27 @@ def generate(
 
 
 def _of_beam(generator: VoxelGenerator, options: BeamOptions, seed: int) -> tuple[ParticleRows, str]:
-    """Return particles of the beam of the training with what was asked for changed, and what they are."""
+    """Return particles of the beam of the training with what was asked for changed, and what they are.
+
+    What neither the training sample nor the options tell stays unknown.
+    """
     from hgcal_gnn.generation.particles import Particles
     from hgcal_gnn.showers.particles import particle_name
-    from hgcal_gnn.training.generation.beam import trained_beam
+    from hgcal_gnn.training.generation.beam import not_told, trained_beam
 
     wanted = None if options.particle is None else options.particle.value
     beam = options.change(trained_beam(generator.trained_on, wanted))
+    told = {"direction": options.is_aimed, "vertex": options.has_vertex}
+    unknown = [name for name in not_told(generator.trained_on) if not told[name]]
+    if options.pt is not None and "direction" in unknown:
+        msg = "--pt needs a direction, and that of the training showers is not known: give --eta or --direction, too"
+        raise UsageError(msg)
 
     def particles(first: int, n: int) -> Particles:
-        return Particles.of_beam(beam, n, seed=seed, first=first)
+        return Particles.of_beam(beam, n, seed=seed, first=first).without(unknown)
 
-    return particles, f"{particle_name(beam.pdg_id)}, {spectrum_text(beam)}"
+    remark = f", {' and '.join(unknown)} not known" if unknown else ""
+    return particles, f"{particle_name(beam.pdg_id)}, {spectrum_text(beam)}{remark}"
 
 
 def _of_store(path: Path, number: int | None) -> tuple[ParticleRows, int, str]:

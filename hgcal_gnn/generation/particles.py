@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from hgcal_gnn.arrays import F32, I32, I64, Array
     from hgcal_gnn.showers.showers import Showers
     from hgcal_gnn.showers.store import ShowerStore
@@ -29,7 +31,7 @@ class Particles:
     vertex_x, vertex_y, vertex_z : float32 [n]
         [cm]
     direction_x, direction_y, direction_z : float32 [n]
-        Unit vector.
+        Unit vector. NaN where not known, like the vertex.
     event_id : int64 [n]
     """
 
@@ -78,6 +80,11 @@ class Particles:
         """Return the same particles again and again until there are n, numbered from 0."""
         rows = np.arange(n) % len(self)
         return Particles(**{**self[rows].columns(), "event_id": np.arange(n, dtype=np.int64)})
+
+    def without(self, vectors: Collection[str]) -> Particles:
+        """Return the same with "direction", "vertex" or both not known: NaN."""
+        names = [f"{vector}_{axis}" for vector in vectors for axis in "xyz"]
+        return Particles(**{**self.columns(), **{name: np.full(len(self), np.nan, np.float32) for name in names}})
 
     def columns(self) -> dict[str, Array]:
         """Return the columns by name."""

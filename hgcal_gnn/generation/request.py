@@ -116,6 +116,11 @@ def check_request(asked: Asked, trained_on: TrainedOn, *, source: str = "particl
 
 def _look_at_angles(asked: Asked, trained_on: TrainedOn) -> None:
     """Warn of directions the generator has not seen."""
+    if trained_on.theta is None and "theta" in asked.low:
+        log.warning(
+            "the directions of the training showers are not known: the generator cannot follow those asked for, they "
+            "are only written down"
+        )
     seen = {"theta": trained_on.theta, "phi": trained_on.phi}
     if trained_on.theta is not None and max(trained_on.theta) < ANGLE:
         del seen["phi"]
@@ -132,6 +137,10 @@ def _look_at_angles(asked: Asked, trained_on: TrainedOn) -> None:
 
 def _look_at_vertices(asked: Asked, trained_on: TrainedOn) -> None:
     """Warn of vertices the generator has not seen."""
+    if trained_on.vertex is None:
+        if any(f"vertex_{axis}" in asked.low for axis in "xyz"):
+            log.warning("the vertices of the training showers are not known: those asked for are only written down")
+        return
     for axis, usual, spread in zip("xyz", trained_on.vertex, trained_on.vertex_spread, strict=True):
         low, high = (limits.get(f"vertex_{axis}", usual) for limits in (asked.low, asked.high))
         allowed = SPREADS * spread + LENGTH

@@ -31,11 +31,11 @@ class TrainedOn:
     theta, phi
         Of directions [rad]; None where not known.
     vertex
-        Mean [cm], taken where nothing else is said.
+        Mean [cm], taken where nothing else is said; None where not known.
     vertex_spread
         Standard deviations [cm].
     direction
-        Mean unit vector.
+        Mean unit vector; None where not known.
     beam
         Settings of a simulated sample (`config.data.SimulateConfig`), for the same particles by default.
     """
@@ -44,7 +44,7 @@ class TrainedOn:
     energy: tuple[float, float]
     theta: tuple[float, float] | None = None
     phi: tuple[float, float] | None = None
-    vertex: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    vertex: tuple[float, float, float] | None = (0.0, 0.0, 0.0)
     vertex_spread: tuple[float, float, float] = (0.0, 0.0, 0.0)
     direction: tuple[float, float, float] | None = None
     beam: Mapping[str, Any] = field(default_factory=dict)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
 from hgcal_gnn.generation import sample_file
+from hgcal_gnn.generation.weights import GeneratorWeights, TrainedOn
 from hgcal_gnn.geometry.detectors import make_detector
 from hgcal_gnn.showers.convert import convert
 from hgcal_gnn.showers.convert.hdf5_source import Hdf5Options
@@ -93,6 +96,30 @@ def test_requests_outside_of_the_training(run, untrained_generator, options, cod
     outcome = run("generate", untrained_generator, "-o", "a.arrow", *options)
     assert outcome.code == code
     assert expected in outcome.err + caplog.text
+
+
+def test_what_the_training_does_not_tell_is_not_invented(run, untrained_generator, tmp_path, caplog):
+    """Directions and vertices stay unknown; those asked for are written down with a warning."""
+    folder = shutil.copytree(untrained_generator, tmp_path / "untold")
+    file = folder / "model.safetensors"
+    weights = GeneratorWeights.load(file)
+    untold = TrainedOn((22,), (1.0, 64.0), vertex=None)
+    GeneratorWeights(weights.arrays, weights.grid, untold).save(file, overwrite=True)
+    assert "direction and vertex not known" in run("generate", folder, "-n", 20, "-o", "a.arrow").out
+    assert "not known" not in caplog.text
+    showers = open_store(tmp_path / "a.arrow").read(slice(None))
+    assert (showers.n_hits > 0).any()
+    for name in ("direction", "vertex"):
+        assert all(np.isnan(getattr(showers, f"{name}_{axis}")).all() for axis in "xyz"), name
+    assert run("generate", folder, "-n", 20, "--eta", 3, "--vertex", "1,2,3", "-o", "b.arrow").code == 0
+    assert "directions of the training showers are not known" in caplog.text
+    assert "vertices of the training showers are not known" in caplog.text
+    showers = open_store(tmp_path / "b.arrow").read(slice(None))
+    np.testing.assert_allclose(showers.eta, 3, rtol=1e-5)
+    np.testing.assert_array_equal(showers.vertex_z, 3)
+    refused = run("generate", folder, "-n", 20, "--pt", 5, "-o", "c.arrow")
+    assert refused.code == 2
+    assert "--pt needs a direction" in refused.err
 
 
 def test_incomplete_particles_are_refused(run, untrained_generator, tmp_path):

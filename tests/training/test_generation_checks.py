@@ -14,7 +14,11 @@ from hgcal_gnn.generation.image_batch import ImageBatch
 from hgcal_gnn.generation.players import Stage
 from hgcal_gnn.generation.request import Asked, check_request
 from hgcal_gnn.generation.weights import TrainedOn
+from hgcal_gnn.showers.showers import Showers
+from hgcal_gnn.showers.store import open_store, write_showers
+from hgcal_gnn.training.data import Sample
 from hgcal_gnn.training.generation.checks import check_images, check_stages
+from hgcal_gnn.training.generation.run import describe_particles
 
 
 def images(highest):
@@ -64,3 +68,18 @@ def test_a_generator_of_unknown_particles_takes_unknown_particles():
     check_request(asked, TrainedOn((0,), (1.0, 2.0)))
     with pytest.raises(InputError, match="3 of 3 particles have no kind of particle"):
         check_request(asked, TrainedOn((22,), (1.0, 2.0)))
+
+
+@pytest.mark.parametrize("unknown", ["direction", "vertex"])
+def test_vectors_that_some_showers_lack_are_not_known(tmp_path, unknown):
+    """A mean over the others, or zeros, would be made up."""
+    n = 4
+    given = {"direction_z": np.ones(n), "direction_x": np.zeros(n), "direction_y": np.zeros(n)}
+    given |= {f"vertex_{axis}": np.arange(n) for axis in "xyz"}
+    given[f"{unknown}_y"] = np.array([0.0, np.nan, 0.0, 0.0])
+    columns = {"offsets": np.arange(n + 1), "cell": np.zeros(n), "energy": np.ones(n), "incident_energy": np.ones(n)}
+    write_showers(Showers.from_columns(columns | given), tmp_path / "a.arrow")
+    found = describe_particles(Sample(open_store(tmp_path / "a.arrow"), np.arange(n)), settings())
+    known = {"direction": (0.0, 0.0, 1.0), "vertex": (1.5, 1.5, 1.5)}
+    for name, expected in known.items():
+        assert getattr(found, name) == (None if name == unknown else expected)

@@ -13,16 +13,20 @@ if TYPE_CHECKING:
     from hgcal_gnn.generation.weights import TrainedOn
 
 
-def trained_beam(trained_on: TrainedOn, particle: str | None = None) -> Beam:
+def trained_beam(
+    trained_on: TrainedOn, particle: str | None = None, aim: tuple[float, float, float] | None = None
+) -> Beam:
     """Return the beam of the training sample, as far as it is known.
 
     A simulated sample tells its beam. Of a store the range of energies is taken, flat, with the mean direction and
-    the mean vertex.
+    the mean vertex; what the store does not tell is named by `not_told`.
 
     Parameters
     ----------
     particle
         What is to be shot; needed where the generator was trained on several kinds.
+    aim
+        Direction where that of the training is not known.
 
     Raises
     ------
@@ -43,7 +47,14 @@ def trained_beam(trained_on: TrainedOn, particle: str | None = None) -> Beam:
     return Beam(
         particle=particle or pdg_id,
         spectrum=Spectrum("flat", (low, high)) if low < high else Spectrum("list", (low,)),
-        direction=trained_on.direction,
-        vertex=trained_on.vertex,
+        direction=trained_on.direction or aim,
+        vertex=trained_on.vertex or (0.0, 0.0, 0.0),
         vertex_sigma=trained_on.vertex_spread,
     )
+
+
+def not_told(trained_on: TrainedOn) -> list[str]:
+    """Return what is not known of the training particles: "direction", "vertex"; a beam would have to invent it."""
+    if trained_on.beam:
+        return []
+    return [name for name in ("direction", "vertex") if getattr(trained_on, name) is None]

@@ -92,18 +92,16 @@ def describe_particles(sample: Sample, config: GenerationConfig) -> TrainedOn:
         for name in ("direction", "vertex")
     }
     x, y, z = vectors["direction"].T
-    is_known = bool(np.isfinite(vectors["direction"]).all())
+    is_known, has_vertex = (bool(np.isfinite(vectors[name]).all()) for name in ("direction", "vertex"))
     theta, phi = np.arctan2(np.hypot(x, y), z), np.arctan2(y, x)
-    vertex = np.nan_to_num(vectors["vertex"])
-    center, spread = vertex.mean(axis=0).tolist(), vertex.std(axis=0).tolist()
     simulate = config.data.train.simulate
     return TrainedOn(
         pdg_ids=tuple(np.unique(read["pdg_id"]).tolist()),
         energy=(float(read["incident_energy"].min()), float(read["incident_energy"].max())),
         theta=(float(theta.min()), float(theta.max())) if is_known else None,
         phi=(float(phi.min()), float(phi.max())) if is_known else None,
-        vertex=(center[0], center[1], center[2]),
-        vertex_spread=(spread[0], spread[1], spread[2]),
+        vertex=_three(vectors["vertex"].mean(axis=0)) if has_vertex else None,
+        vertex_spread=_three(vectors["vertex"].std(axis=0)) if has_vertex else (0.0, 0.0, 0.0),
         direction=_mean_direction(vectors["direction"]) if is_known else None,
         beam={} if simulate is None else simulate.model_dump(mode="json"),
     )
@@ -111,7 +109,11 @@ def describe_particles(sample: Sample, config: GenerationConfig) -> TrainedOn:
 
 def _mean_direction(direction: np.ndarray) -> tuple[float, float, float]:
     mean = direction.mean(axis=0)
-    x, y, z = (mean / max(np.linalg.norm(mean), 1e-12)).tolist()
+    return _three(mean / max(np.linalg.norm(mean), 1e-12))
+
+
+def _three(vector: np.ndarray) -> tuple[float, float, float]:
+    x, y, z = vector.tolist()
     return x, y, z
 
 
