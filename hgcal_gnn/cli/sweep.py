@@ -116,7 +116,7 @@ def _measures(metrics: dict[str, Any]) -> dict[str, float]:
     """Return what tells runs apart: of regressors the means over the bins of energy."""
     test = metrics["test"]
     if metrics.get("task") == "generation":
-        return {name: test[name] for name in OF_GENERATORS}
+        return {name: test[name] for name in OF_GENERATORS if test[name] is not None}
     loss = metrics.get("best_validation_loss")
     found = {} if loss is None else {"validation_loss": loss}
     for name in ("bias", "resolution"):

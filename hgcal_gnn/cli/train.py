@@ -146,11 +146,11 @@ def _tell(run: RunFolder) -> None:
 
 def _tell_generator(metrics: dict[str, Any]) -> None:
     """Print how a generator came out."""
-    test = metrics["test"]
+    test = {name: "unknown" if value is None else f"{value:.4f}" for name, value in metrics["test"].items()}
     print(f"{metrics['kind']}: {metrics['n_parameters']} parameters, trained for {metrics['seconds']:.0f} s "
           f"({metrics['hardware']}), {metrics['ms_per_shower']:.3g} ms/shower")  # fmt: skip
-    print(f"generated / reference: response {test['response']:.4f}, its width {test['response_width']:.3f}, "
-          f"hits {test['occupancy']:.3f}; mean separation power over the floor {test['separation']:.4f}")  # fmt: skip
+    print(f"generated / reference: response {test['response']}, its width {test['response_width']}, "
+          f"hits {test['occupancy']}; mean separation power over the floor {test['separation']}")  # fmt: skip
 
 
 def _percent(value: float | None, error: float | None) -> str:

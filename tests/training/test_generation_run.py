@@ -41,12 +41,15 @@ def settings(tmp_path_factory):
         patch.setenv("HGCAL_GNN_CACHE", str(folder / "cache"))
         cells = make_detector(DETECTOR)
         beam = Beam("photon", parse_spectrum("1..4"), direction=(0.0, 0.0, 1.0))
-        write_sample(cells, beam, 400, folder / "photons.arrow", seed=1)
+        write_sample(cells, beam, 1600, folder / "photons.arrow", seed=1)
 
         def made(model=None, **train):
             content = {
                 "seed": 1,
-                "data": {"detector": DETECTOR, "train": {"showers": str(folder / "photons.arrow")}, "empty": "drop"},
+                "data": {  # stages need 100 validation showers each: with fewer nothing is measured
+                    "detector": DETECTOR, "train": {"showers": str(folder / "photons.arrow")}, "empty": "drop",
+                    "validation_fraction": 0.3,
+                },  # fmt: skip
                 "model": {"kind": "calo_shower_gan", "latent": 8, "generator": [16], "critic": [16], "critic_steps": 2}
                 | (model or {}),
                 "train": {"iterations": 12, "batch_size": 32, "check_every": 4, "device": "cpu", "pictures": 0} | train,
@@ -145,11 +148,22 @@ def test_a_collapsed_generator_stops_the_training(settings, tmp_path, monkeypatc
     assert len(read_rows(tmp_path / "run" / "log.csv")) >= 1
 
 
-def test_without_a_measure_the_last_weights_are_kept(settings, tmp_path, caplog):
-    """chi2 needs more showers than these."""
-    run = run_generation(settings(select="total_energy_chi2", check_showers=3), tmp_path / "run")
-    assert run.is_finished
+@pytest.mark.parametrize("select", ["total_energy_chi2", "separation"])
+def test_without_a_measure_the_last_weights_are_kept(settings, tmp_path, caplog, select):
+    """Both need more showers than these, and nothing stands in for what cannot be measured."""
+    config = settings(select=select, check_showers=3)
+    few = config.data.train.model_copy(update={"number": 400})
+    config = config.model_copy(update={"data": config.data.model_copy(update={"train": few})})
+    run = run_generation(config, tmp_path / "run")
     assert "its last weights are kept" in caplog.text
+    assert [row["val_separation"] for row in read_rows(run.log)] == pytest.approx([np.nan] * 3, nan_ok=True)
+
+    def refused(name):
+        pytest.fail(f"{name} is no JSON")
+
+    metrics = json.loads(run.metrics.read_text(), parse_constant=refused)
+    assert metrics["stages"] == [{"name": "gan", "best_loss": None, "best_check": 3}]
+    assert metrics["test"]["separation"] is None
 
 
 def test_half_precision_trains(settings, tmp_path):

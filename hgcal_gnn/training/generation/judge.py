@@ -109,7 +109,7 @@ class Judge(lightning.Callback):
         if self.settings.select == "total_energy_chi2":
             measured["chi2"] = _chi2(reference, generated)
         measured["loss"] = {
-            "separation": measured["separation"],
+            "separation": measured["separation"] if math.isfinite(measured["separation"]) else math.inf,
             "total_energy_chi2": measured.get("chi2", math.inf),
             "last": -float(number),
         }[self.settings.select]
@@ -149,7 +149,10 @@ class Judge(lightning.Callback):
 
 
 def compare(reference: FeatureTable, generated: FeatureTable) -> dict[str, float]:
-    """Return mean and width of the response, occupancy (generated over reference) and the mean separation power."""
+    """Return mean and width of the response, occupancy (generated over reference) and the mean separation power.
+
+    The latter is NaN where there are too few showers for it.
+    """
     ours, theirs = (table.column("response").astype(np.float64) for table in (reference, generated))
     hits = [float(np.nanmean(table.column("n_hits"), dtype=np.float64)) for table in (reference, generated)]
     excess = [separation_power(reference.column(name), generated.column(name), replicas=REPLICAS) for name in CHECKED]
@@ -158,7 +161,7 @@ def compare(reference: FeatureTable, generated: FeatureTable) -> dict[str, float
         "response": float(np.nanmean(theirs) / np.nanmean(ours)),
         "response_width": float(np.nanstd(theirs) / max(float(np.nanstd(ours)), 1e-12)),
         "occupancy": hits[1] / max(hits[0], 1e-12),
-        "separation": float(np.mean(known)) if known else 1.0,
+        "separation": float(np.mean(known)) if known else math.nan,
     }
 
 

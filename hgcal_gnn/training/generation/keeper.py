@@ -71,7 +71,8 @@ class StageKeeper(Keeper):
             if trainer.is_global_zero:
                 self._write(module)
         trainer.strategy.barrier()
-        self.stages.append({"name": name, "best_loss": self.state.best_loss, "best_check": self.state.best_epoch + 1})
+        best_loss = self.state.best_loss if math.isfinite(self.state.best_loss) else None  # JSON knows no infinity
+        self.stages.append({"name": name, "best_loss": best_loss, "best_check": self.state.best_epoch + 1})
         best = load_file(self.best)
         module.model.generating.load_state_dict(best)
         if module.average is not None:

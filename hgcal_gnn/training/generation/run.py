@@ -143,7 +143,7 @@ def _finish(
         "cells_sha256": data.graph.cells_sha256,
         "ms_per_shower": round(1e3 * seconds / len(rows), 4),
         "outside_of_voxels": outside,
-        "test": compare(*tables),
+        "test": {name: value if np.isfinite(value) else None for name, value in compare(*tables).items()},
     }
     pictures.finish(reference, generated)
     folder.write_json(folder.metrics, metrics)

@@ -210,9 +210,10 @@ def _explained(error: NotFiniteLossError, module: AdversarialModule, folder: Run
     tensors = {"image": error.batch.image, **error.batch.condition._asdict()}
     with atomic_path(folder.nan_batch, overwrite=True) as temporary:
         save_file({name: values.detach().cpu().contiguous() for name, values in tensors.items()}, temporary)
+    kept = f"the state at the last check in {folder.last}" if folder.last.exists() else "there was no check yet"
     msg = (
         f"the loss of the {error.player} became NaN or infinite in iteration {int(module.iteration) + 1}; the batch is "
-        f"kept in {folder.nan_batch}, the state at the last check in {folder.last}. Train with a smaller learning rate "
+        f"kept in {folder.nan_batch}, {kept}. Train with a smaller learning rate "
         f"of the {error.player}, or look for unusual showers in the batch"
     )
     return TrainingError(msg)
