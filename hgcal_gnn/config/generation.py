@@ -55,7 +55,7 @@ class GenerationConfig(Settings):
 
     seed: NonNegativeInt = Field(0, description="of weights, order of showers and noise")
     data: GenerationDataConfig
-    model: AnyGeneratorConfig
+    model: AnyGeneratorConfig = Field(description="one of the models: its kind says which")
     train: GenerationTrainConfig = Field(default_factory=lambda: GenerationTrainConfig.model_validate({}))
 
     @validates(mode="after")

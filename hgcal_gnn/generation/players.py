@@ -21,13 +21,15 @@ class OptimiserConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    kind: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
-    learning_rate: PositiveFloat = 1e-4
+    kind: Literal["adam", "adamw", "rmsprop", "sgd"] = Field("adam", description="which one")
+    learning_rate: PositiveFloat = Field(1e-4, description="at the beginning")
     betas: tuple[float, float] = Field((0.9, 0.999), description="of Adam")
     alpha: PositiveFloat = Field(0.99, description="of RMSprop")
-    eps: PositiveFloat = 1e-8
-    weight_decay: NonNegativeFloat = 0.0
-    schedule: Literal["constant", "exponential", "steps", "cyclic", "cosine"] = "constant"
+    eps: PositiveFloat = Field(1e-8, description="of Adam and RMSprop: keeps steps of small gradients small")
+    weight_decay: NonNegativeFloat = Field(0.0, description="of all weights, per step")
+    schedule: Literal["constant", "exponential", "steps", "cyclic", "cosine"] = Field(
+        "constant", description="of the learning rate; cosine: down to 0 at the end of the stage"
+    )
     factor: PositiveFloat = Field(0.1, description="steps, exponential: of the learning rate; cyclic: lowest / highest")
     milestones: tuple[int, ...] = Field((), description="steps: iterations of the stage at which the factor applies")
     period: NonNegativeInt = Field(0, description="exponential: iterations per factor; cyclic: of one cycle")

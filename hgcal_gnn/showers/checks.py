@@ -104,7 +104,10 @@ def check_values(showers: Showers, source: str, n_cells: int | None) -> None:
     _refuse(np.flatnonzero(np.abs(norm - 1) > UNIT_VECTOR_TOLERANCE), source, "the direction is not a unit vector")
 
 
-def usable_hits(showers: Showers, source: str, *, refuse: bool) -> NDArray[np.bool_] | None:
+AT_THE_DOOR = 'correct the source, or drop or keep these hits with invalid="drop" or "keep"'
+
+
+def usable_hits(showers: Showers, source: str, *, refuse: bool, remedy: str = AT_THE_DOOR) -> NDArray[np.bool_] | None:
     """Mark hits of finite, non-negative energy, [n_hits]; None if all are.
 
     Raises
@@ -123,7 +126,7 @@ def usable_hits(showers: Showers, source: str, *, refuse: bool) -> NDArray[np.bo
         "(counted from 0)"
     )
     if refuse:
-        msg = f'{summary}; correct the source, or drop or keep these hits with invalid="drop" or "keep"'
+        msg = f"{summary}; {remedy}"
         raise InputError(msg)
     logger.warning("%s; dropped", summary)
     return usable

@@ -16,7 +16,7 @@ from hgcal_gnn.training.samples import open_sample
 
 if TYPE_CHECKING:
     from hgcal_gnn.arrays import F32, I64, Bools
-    from hgcal_gnn.config.data import DataConfig
+    from hgcal_gnn.config.data import DataConfig, SampleConfig
     from hgcal_gnn.geometry.graph import CellGraph
     from hgcal_gnn.geometry.material import MaterialProfile
     from hgcal_gnn.showers.store import ShowerStore
@@ -87,11 +87,11 @@ def open_data(config: DataConfig) -> RunData:
         If showers were made with another geometry.
     """
     graph, material = load_geometry(config)
-    learn = _checked(*open_sample(config.train, graph.cells, material), config.empty)
+    learn = _opened(config.train, graph, material, config.empty)
     if config.test is None:
         rest, test = _split(learn, config.test_fraction, config.split_seed)
     else:
-        rest, test = learn, _checked(*open_sample(config.test, graph.cells, material), config.empty)
+        rest, test = learn, _opened(config.test, graph, material, config.empty)
     train, validation = _split(rest, config.validation_fraction, config.split_seed)
     if len(train) < FEWEST or not len(validation) or not len(test):
         msg = (
@@ -101,6 +101,15 @@ def open_data(config: DataConfig) -> RunData:
         raise InputError(msg)
     log.info("%d showers to train on, %d to validate, %d to test", len(train), len(validation), len(test))
     return RunData(graph, material, train, validation, test)
+
+
+def _opened(config: SampleConfig, graph: CellGraph, material: MaterialProfile, empty: str) -> Sample:
+    """Open and check a sample; of files that are not our own, every value."""
+    store, rows = open_sample(config, graph.cells, material)
+    sample = _checked(store, rows, empty)
+    if config.showers is not None:
+        store.verify(graph.n_cells)
+    return sample
 
 
 def _split(sample: Sample, fraction: float, seed: int) -> tuple[Sample, Sample]:

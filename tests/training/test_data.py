@@ -58,6 +58,16 @@ def test_true_energies_must_be_possible(piece, stored, value):
         open_data(piece.config(data={"train": {"showers": str(path)}}).data)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+def test_hits_of_a_store_must_be_possible(piece, stored, value):
+    """Nothing notices them later: a network learns from NaN in silence."""
+    energy = piece.store.read(slice(None)).energy.copy()
+    energy[-1] = value
+    path = stored(energy=energy)
+    with pytest.raises(InputError, match=r"other\.arrow .*1 of \d+ hits have a bad energy.*in showers 299"):
+        open_data(piece.config(data={"train": {"showers": str(path)}}).data)
+
+
 def test_showers_without_hits(piece, tmp_path):
     showers = piece.store.read(slice(None))
     path = tmp_path / "empty.arrow"

@@ -59,8 +59,8 @@ class BIBAEConfig(VoxelModelConfig):
     kde_bandwidth: PositiveFloat | None = Field(None, description="in units of their spread; default: Scott's rule")
     kld_weight: NonNegativeFloat = Field(0.05, description="of the Kullback-Leibler divergence of the latents")
     latent_kernel_weight: NonNegativeFloat = Field(100.0, description="of the kernel distance of the latents")
-    critic_weight: NonNegativeFloat = 1.0
-    latent_critic_weight: NonNegativeFloat = 100.0
+    critic_weight: NonNegativeFloat = Field(1.0, description="of what the critic says of the showers")
+    latent_critic_weight: NonNegativeFloat = Field(100.0, description="of what the critic says of the latents")
     sum_weight: NonNegativeFloat = Field(0.0, description="of the squared difference of energy sums, over their mean")
     same_weight: NonNegativeFloat = Field(0.0, description="of the squared difference of the logarithms of cells")
     gradient_penalty: PositiveFloat = Field(10.0, description="lambda of both critics")
@@ -68,7 +68,9 @@ class BIBAEConfig(VoxelModelConfig):
     optimiser: OptimiserConfig = _adam(5e-4)
     critic_optimiser: OptimiserConfig = _adam(5e-4)
     latent_critic_optimiser: OptimiserConfig = _adam(2e-3)
-    post_processor: PostProcessorConfig | None = PostProcessorConfig.model_validate({})
+    post_processor: PostProcessorConfig | None = Field(
+        PostProcessorConfig.model_validate({}), description="a second stage corrects the cells; null: none"
+    )
 
 
 class BIBAE(VoxelModel):

@@ -35,10 +35,12 @@ class CaloShowerGANConfig(VoxelModelConfig):
     latent: PositiveInt = Field(100, description="N0: size of the noise")
     generator: tuple[PositiveInt, ...] = Field((100, 200, 400), description="N1..N3: hidden layers of the generator")
     critic: tuple[PositiveInt, ...] = Field((368, 368, 368), description="N4..N6: hidden layers of the critic")
-    activation: Activation = "swish"
-    critic_activation: Activation = "relu"
+    activation: Activation = Field("swish", description="after the hidden layers of the generator")
+    critic_activation: Activation = Field("relu", description="after those of the critic")
     scale: PositiveFloat = Field(1.0, description="what the voxels of a mean shower sum up to inside of the networks")
-    generator_init: Literal["glorot_normal", "he_uniform"] = "glorot_normal"
+    generator_init: Literal["glorot_normal", "he_uniform"] = Field(
+        "glorot_normal", description="weights that the generator begins with"
+    )
     gradient_penalty: PositiveFloat = Field(3.0, description="lambda")
     critic_steps: PositiveInt = Field(8, description="D/G ratio: steps of the critic per step of the generator")
     generator_optimiser: OptimiserConfig = OptimiserConfig.of(learning_rate=1e-4, betas=(0.5, 0.999))

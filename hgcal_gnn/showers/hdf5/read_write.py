@@ -59,7 +59,7 @@ def layout_named(name: str) -> VoxelLayout:
         If there is none of that name.
     """
     if name not in LAYOUTS:
-        msg = f"unknown layout {name!r}: known are {', '.join(LAYOUTS)}"
+        msg = f"unknown layout {name!r}: known are {', '.join((*LAYOUTS, SHOWERDATA))}"
         raise UsageError(msg)
     return LAYOUTS[name]
 

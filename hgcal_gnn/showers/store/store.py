@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from hgcal_gnn.errors import InputError
 from hgcal_gnn.files import atomic_path, check_readable
-from hgcal_gnn.showers.checks import check_values
+from hgcal_gnn.showers.checks import check_values, usable_hits
 from hgcal_gnn.showers.columns import COLUMNS, HIT_NAMES, SHOWER_NAMES
 from hgcal_gnn.showers.ragged import copy_segments, offsets_of, row_numbers
 from hgcal_gnn.showers.showers import Showers
@@ -161,7 +161,9 @@ class ShowerStore:
             At the first chunk with impossible values.
         """
         for number, showers in enumerate(self.chunks()):
-            check_values(showers, f"{self.path} (showers from {self.starts[number]})", n_cells)
+            source = f"{self.path} (showers from {self.starts[number]})"
+            check_values(showers, source, n_cells)
+            usable_hits(showers, source, refuse=True, remedy="the file is damaged, or its source was: write it again")
 
     def _address_columns(self, batches: Sequence[Any]) -> None:
         """Find where in the file each column of each record batch lies, in units of its own type.
