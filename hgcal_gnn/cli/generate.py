@@ -151,10 +151,11 @@ def _of_store(path: Path, number: int | None) -> tuple[ParticleRows, int, str]:
 
 def _cells(run: Path, generator: VoxelGenerator) -> CellTable:
     """Load the geometry that the generator was trained in."""
+    from hgcal_gnn.config.generation import GenerationConfig
     from hgcal_gnn.showers.metadata import ShowerMetadata
     from hgcal_gnn.training.geometry import load_geometry
     from hgcal_gnn.training.run_folder import RunFolder
 
-    cells = load_geometry(RunFolder(run).read_generation_config().data)[0].cells
+    cells = load_geometry(RunFolder(run).read_config(GenerationConfig).data)[0].cells
     generator.grid.check(ShowerMetadata(cells.sha256), source=str(run))
     return cells

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hgcal_gnn.config.run import RunConfig
 from hgcal_gnn.errors import InputError
 from hgcal_gnn.regression.predictor import Weights, make_predictor
 from hgcal_gnn.training.geometry import find_material, load_geometry
@@ -40,10 +41,8 @@ def load_regressor(
         If `graph` is another one than the regressor was trained with.
     """
     folder = RunFolder(path)
-    config = folder.read_config()
-    if not folder.weights.exists():
-        msg = f"{path}: the run is not finished, it has no model.safetensors; go on: hgcal-gnn train {path} --resume"
-        raise InputError(msg)
+    config = folder.read_config(RunConfig)
+    saved = folder.finished_weights()
     named = config.data.graph
     if graph is None and named is not None and not named.exists():
         msg = f"{named}: no such file, which the settings of {path} name; give the cell graph of the training (--graph)"
@@ -52,5 +51,5 @@ def load_regressor(
         graph, material = load_geometry(config.data)
     else:
         material = find_material(config.data.material, graph.cells.detector)
-    weights = Weights.load(folder.weights)
+    weights = Weights.load(saved)
     return make_predictor(config.model, weights, graph, material, device=device, force_geometry=force_geometry)

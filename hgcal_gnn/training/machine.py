@@ -1,12 +1,8 @@
-"""What a run ran on, and which process of it this is."""
+"""Which process of a run this is."""
 
 from __future__ import annotations
 
 import os
-
-from hgcal_gnn.hardware import describe_machine, hardware
-
-__all__ = ["describe_machine", "hardware", "is_first_process"]
 
 
 def is_first_process() -> bool:

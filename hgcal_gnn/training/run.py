@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hgcal_gnn.errors import InputError, UsageError
+from hgcal_gnn.config.run import RunConfig
 from hgcal_gnn.evaluation.resolution import measure_resolution
 from hgcal_gnn.geometry.cell_numbers import CellNumbers
+from hgcal_gnn.hardware import hardware
 from hgcal_gnn.regression.calibration import MIN_SHOWERS, ResponseCalibration
 from hgcal_gnn.regression.models import MODELS, kind_of
 from hgcal_gnn.regression.models.base import NetworkConfig, Sizes
 from hgcal_gnn.regression.predictor import Weights, make_predictor
 from hgcal_gnn.regression.table import collect_table
+from hgcal_gnn.training.begin import begun
 from hgcal_gnn.training.callbacks import KeptState
 from hgcal_gnn.training.data import open_data
-from hgcal_gnn.training.machine import describe_machine, hardware, is_first_process
+from hgcal_gnn.training.machine import is_first_process
 from hgcal_gnn.training.results import draw, predict, pulls
 from hgcal_gnn.training.run_folder import RunFolder
 from hgcal_gnn.training.trainer import Trained, train_network
@@ -26,7 +28,6 @@ from hgcal_gnn.training.trainer import Trained, train_network
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hgcal_gnn.config.run import RunConfig
     from hgcal_gnn.regression.predictor import Predictor
     from hgcal_gnn.training.data import RunData
     from hgcal_gnn.training.results import Predictions
@@ -55,24 +56,15 @@ def run_training(config: RunConfig, path: Path, *, resume: bool = False, overwri
         If settings, data or folder cannot be used, or the training fails.
     """
     folder = RunFolder(path)
-    if resume and folder.is_finished and folder.read_config() == config:
+    if resume and folder.is_finished and folder.read_config(RunConfig) == config:
         log.info("%s: the run is finished; ask for more train.epochs to go on", path)
         return folder
-    is_first = is_first_process()
-    if is_first:
+    if is_first_process():
         folder.check(config, resume=resume, overwrite=overwrite)
     data = open_data(config.data)
-    if is_first:
-        folder.prepare(config, resume=resume)
-        folder.write_json(folder.versions, describe_machine())
-        folder.cells.write_text(data.graph.cells_sha256 + "\n", encoding="utf-8")
     is_network = isinstance(config.model, NetworkConfig)
-    try:
+    with begun(folder, config, data.graph.cells_sha256, resume=resume):
         trained = train_network(config, data, folder) if is_network else _fit_baseline(config, data)
-    except (UsageError, InputError):
-        if is_first and not folder.last.exists():
-            folder.remove()  # nothing was learned; the same command with better settings finds no folder in its way
-        raise
     if trained is not None:
         _finish(config, data, folder, trained)
     return folder

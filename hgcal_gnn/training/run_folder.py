@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hgcal_gnn.config.any_run import read_run
 from hgcal_gnn.config.generation import GenerationConfig
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 CHANGEABLE = {"epochs", "patience", "device", "devices", "nodes"}  # settings of train a resumed run may change
 PLOTS = ("training.png", "resolution.png", "linearity.png", "responses.png", "samples.png")
+
+Config = TypeVar("Config", RunConfig, GenerationConfig)
+TRAINED = {RunConfig: ("regressor", "predict"), GenerationConfig: ("generator", "generate")}  # and what uses it
 
 
 @dataclass(frozen=True)
@@ -117,33 +120,37 @@ class RunFolder:
             raise InputError(msg)
         return read_run(self.config)
 
-    def read_config(self) -> RunConfig:
-        """Read the settings of a regression.
+    def read_config(self, kind: type[Config]) -> Config:
+        """Read the settings of a run that must train what `kind` (`RunConfig` or `GenerationConfig`) says.
 
         Raises
         ------
         InputError
-            If the folder is none of a run, or its run trains a generator.
+            If the folder is none of a run, or its run trains something else.
         """
         config = self.read_any_config()
-        if not isinstance(config, RunConfig):
-            msg = f"{self.path}: trains a generator, a regressor is needed here; use it with: hgcal-gnn generate"
+        if not isinstance(config, kind):
+            found, command = TRAINED[type(config)]
+            wanted, _ = TRAINED[kind]
+            msg = f"{self.path}: trains a {found}, a {wanted} is needed here; use it with: hgcal-gnn {command}"
             raise InputError(msg)
         return config
 
-    def read_generation_config(self) -> GenerationConfig:
-        """Read the settings of the training of a generator.
+    def finished_weights(self) -> Path:
+        """Return `weights` of a finished run.
 
         Raises
         ------
         InputError
-            If the folder is none of a run, or its run trains a regressor.
+            If the run is not finished.
         """
-        config = self.read_any_config()
-        if not isinstance(config, GenerationConfig):
-            msg = f"{self.path}: trains a regressor, a generator is needed here; use it with: hgcal-gnn predict"
+        if not self.weights.exists():
+            msg = (
+                f"{self.path}: the run is not finished, it has no {self.weights.name}; "
+                f"go on: hgcal-gnn train {self.path} --resume"
+            )
             raise InputError(msg)
-        return config
+        return self.weights
 
     def write_json(self, path: Path, content: dict[str, Any]) -> None:
         """Write numbers for machines."""

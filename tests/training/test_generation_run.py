@@ -13,6 +13,7 @@ import torch
 from safetensors.numpy import load_file
 
 from hgcal_gnn.config.any_run import check_run
+from hgcal_gnn.config.generation import GenerationConfig
 from hgcal_gnn.config.read import write_config
 from hgcal_gnn.errors import TrainingError
 from hgcal_gnn.evaluation.features import compute_features
@@ -222,7 +223,7 @@ if __name__ == "__main__":
 
 def judged_again(run):
     """Return what the judge finds of the kept weights, on the showers it looked at."""
-    config = run.read_generation_config()
+    config = run.read_config(GenerationConfig)
     data = open_data(config.data)
     showers = data.validation.store[data.validation.rows[: config.train.check_showers]]
     numbers = CellNumbers.of(data.graph.cells, data.material)

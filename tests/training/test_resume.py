@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from hgcal_gnn.config.read import write_config
+from hgcal_gnn.config.run import RunConfig
 from hgcal_gnn.training.run import run_training
 from hgcal_gnn.training.run_folder import RunFolder
 from hgcal_gnn.training_log import read_rows
@@ -73,7 +74,7 @@ def test_a_killed_training_goes_on(whole, tmp_path):
     assert not folder.is_finished
     n_done = len(read_rows(folder.log))
     assert 2 <= n_done < EPOCHS
-    run_training(folder.read_config(), folder.path, resume=True)
+    run_training(folder.read_config(RunConfig), folder.path, resume=True)
     assert_same(folder, expected)
 
 
@@ -87,7 +88,7 @@ def test_an_interrupted_training_goes_on(whole, tmp_path):
     assert process.returncode == 130
     assert f"Go on with: hgcal-gnn train {folder.path} --resume" in said
     assert "Traceback" not in said
-    run_training(folder.read_config(), folder.path, resume=True)
+    run_training(folder.read_config(RunConfig), folder.path, resume=True)
     assert_same(folder, expected)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hgcal_gnn.config.generation import GenerationConfig
+from hgcal_gnn.config.run import RunConfig
 from hgcal_gnn.errors import InputError, OutputError, UsageError
 from hgcal_gnn.training.run_folder import RunFolder
 
@@ -18,7 +20,7 @@ def begun(piece, tmp_path):
 
 
 def test_a_new_folder_holds_all_settings(begun, piece):
-    assert begun.read_config() == piece.config()
+    assert begun.read_config(RunConfig) == piece.config()
     assert not begun.is_finished
 
 
@@ -38,7 +40,7 @@ def test_overwriting_removes_what_runs_write_and_nothing_else(begun, piece):
     assert (begun.path / "notes.txt").exists()
     assert not begun.last.exists()
     assert not begun.is_finished
-    assert begun.read_config().seed == 4
+    assert begun.read_config(RunConfig).seed == 4
 
 
 def test_what_a_killed_process_left_does_not_stand_in_the_way(piece, tmp_path):
@@ -74,7 +76,7 @@ def test_resuming_needs_the_same_settings(begun, piece):
     begun.check(longer, resume=True, overwrite=False)
     begun.prepare(longer, resume=True)
     assert begun.last.exists()
-    assert begun.read_config().train.epochs == 9
+    assert begun.read_config(RunConfig).train.epochs == 9
 
 
 def test_nothing_to_resume_is_a_new_run(piece, tmp_path):
@@ -94,4 +96,9 @@ def test_folders_of_something_else_are_left_alone(piece, tmp_path, options):
 
 def test_reading_a_folder_that_holds_no_run(tmp_path):
     with pytest.raises(InputError, match=r"no config.yaml"):
-        RunFolder(tmp_path).read_config()
+        RunFolder(tmp_path).read_config(RunConfig)
+
+
+def test_a_run_of_the_other_kind_is_refused_with_the_command_that_takes_it(begun):
+    with pytest.raises(InputError, match=r"trains a regressor, a generator is needed here.* hgcal-gnn predict"):
+        begun.read_config(GenerationConfig)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from hgcal_gnn.config.generation import GenerationConfig
 from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.generation.generator import VoxelGenerator
 from hgcal_gnn.generation.models import MODELS, kind_of
@@ -16,8 +17,6 @@ from hgcal_gnn.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from hgcal_gnn.config.generation import GenerationConfig
 
 
 def load_generator(path: Path, *, device: str = "cpu", batch_size: int = 256) -> VoxelGenerator:
@@ -39,16 +38,14 @@ def load_generator(path: Path, *, device: str = "cpu", batch_size: int = 256) ->
         If there is no such device.
     """
     folder = RunFolder(path)
-    config = folder.read_generation_config()
-    if not folder.weights.exists():
-        msg = f"{path}: the run is not finished, it has no model.safetensors; go on: hgcal-gnn train {path} --resume"
-        raise InputError(msg)
+    config = folder.read_config(GenerationConfig)
+    saved = folder.finished_weights()
     _check_device(device)
-    weights = GeneratorWeights.load(folder.weights)
+    weights = GeneratorWeights.load(saved)
     try:
         return generator_of(config, weights, source=str(path), device=device, batch_size=batch_size)
     except RuntimeError as error:
-        msg = f"{folder.weights}: does not fit the settings in {folder.config} ({str(error).splitlines()[0]})"
+        msg = f"{saved}: does not fit the settings in {folder.config} ({str(error).splitlines()[0]})"
         raise InputError(msg) from error
 
 

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.evaluation.features import compute_features
 from hgcal_gnn.generation.models import MODELS, kind_of
 from hgcal_gnn.generation.particles import Particles
 from hgcal_gnn.generation.weights import GeneratorWeights, TrainedOn
 from hgcal_gnn.geometry.cell_numbers import CellNumbers
+from hgcal_gnn.hardware import hardware
+from hgcal_gnn.training.begin import begun
 from hgcal_gnn.training.data import open_data
 from hgcal_gnn.training.generation.grid import make_grid, share_outside
 from hgcal_gnn.training.generation.judge import CHECKED, compare
 from hgcal_gnn.training.generation.load import generator_of
 from hgcal_gnn.training.generation.pictures import Pictures
 from hgcal_gnn.training.generation.trainer import TrainedGenerator, train_generator
-from hgcal_gnn.training.machine import describe_machine, hardware, is_first_process
+from hgcal_gnn.training.machine import is_first_process
 from hgcal_gnn.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -59,22 +60,13 @@ def run_generation(config: GenerationConfig, path: Path, *, resume: bool = False
     data = open_data(config.data)
     grid = make_grid(config.data, data.graph)
     MODELS[kind_of(config.model)].check(grid.shapes)
-    if is_first:
-        folder.prepare(config, resume=resume)
-        folder.write_json(folder.versions, describe_machine())
-        folder.cells.write_text(data.graph.cells_sha256 + "\n", encoding="utf-8")
-    numbers = CellNumbers.of(data.graph.cells, data.material)
-    trained_on = describe_particles(data.train, config)
-    pictures = Pictures(folder, numbers, f"{kind_of(config.model)} in {data.graph.cells.detector}")
-    outside = share_outside(grid, data.train)
-    try:
-        trained = train_generator(
-            config, data, grid, numbers, trained_on, folder, picture=pictures if is_first else None
-        )  # fmt: skip
-    except (UsageError, InputError):
-        if is_first and not folder.last.exists():
-            folder.remove()  # nothing was learned; the same command with better settings finds no folder in its way
-        raise
+    with begun(folder, config, data.graph.cells_sha256, resume=resume):
+        numbers = CellNumbers.of(data.graph.cells, data.material)
+        trained_on = describe_particles(data.train, config)
+        pictures = Pictures(folder, numbers, f"{kind_of(config.model)} in {data.graph.cells.detector}")
+        outside = share_outside(grid, data.train)
+        picture = pictures if is_first else None
+        trained = train_generator(config, data, grid, numbers, trained_on, folder, picture)
     if trained is not None:
         weights = GeneratorWeights(trained.arrays, grid, trained_on)
         weights.save(folder.weights, overwrite=True)
