@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,15 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 MOST = 2.0  # how far beyond the trained energies is too far
-
-
-class ShowerGenerator(Protocol):
-    """Anything that makes showers for particles: voxel models, graph models."""
-
-    trained_on: TrainedOn
-
-    def sample(self, condition: Particles, n: int | None = None, seed: int = 0) -> Showers:
-        """Generate n showers, for each particle in turn (default: one each)."""
 
 
 class VoxelGenerator:

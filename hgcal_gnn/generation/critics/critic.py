@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ FAINT = 0.25  # of the median hit: e-folding of the presence; a median hit count
 N_ENERGY, N_SHOWER = 3, 2  # numbers made of the energy of a hit, of the energies of a shower
 
 
-class GraphCritic(nn.Module):
+class GraphCritic(nn.Module, ABC):
     """A network that scores showers on the hits of their cells.
 
     Every hit counts as far as it is there, 1 - exp(-E / faint): a cell without energy is exactly the same as a cell
@@ -35,7 +36,7 @@ class GraphCritic(nn.Module):
     no steps where hits appear, which the gradient of the generator and the gradient penalty need. Nothing is
     normalised over the batch: the score of a shower does not depend on the others.
 
-    Subclasses say what happens to the states in `through`.
+    Subclasses say what happens to the states in `through`, with what `make_layers` made.
 
     Parameters
     ----------
@@ -66,13 +67,13 @@ class GraphCritic(nn.Module):
             for part in [part for part in self.modules() if isinstance(part, nn.Linear)]:
                 spectral_norm(part)
 
+    @abstractmethod
     def make_layers(self) -> None:
         """Make what `through` uses."""
-        raise NotImplementedError
 
+    @abstractmethod
     def through(self, x: Tensor, place: Tensor, presence: Tensor, hits: HitSets) -> Tensor:
         """Take the states [n_hits, hidden] through the layers; `place` [n_hits, 3] is of order 1."""
-        raise NotImplementedError
 
     @torch.no_grad()
     def fit(self, hits: HitSets, condition: Condition) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -57,7 +57,7 @@ class ImageSizes:
         return sum(math.prod(shape) for shape in self.shapes.values())
 
 
-class VoxelModel(nn.Module):
+class VoxelModel(nn.Module, ABC):
     """A generator with everything that is needed to train it.
 
     Subclasses are constructed with their config and `ImageSizes`. Images are energies [GeV], [n, n_voxels]; what a
