@@ -46,7 +46,11 @@ def samples_figure(samples: Mapping[str, Showers], layer: Array, *, title: str =
     above = [fig.add_subplot(grid[0, column]) for column in range(len(sums))]
     for ax, (name, values) in zip(above, sums.items(), strict=True):
         image = draw_showers(values[:SHOWN], ax=ax, norm=norm, title=name)
-    fig.colorbar(image, ax=above, label="energy [GeV]", fraction=0.03)
+    faint = any(bool(((values > 0) & (values < norm.vmin)).any()) for values in sums.values())
+    fig.colorbar(
+        image, ax=above, label="energy in the layer [GeV]; white: none", fraction=0.03,
+        extend="min" if faint else "neither",
+    )  # fmt: skip
     draw_profiles(sums, ax=fig.add_subplot(grid[1, :]))
     if title:
         fig.suptitle(title, color=INK, fontsize=11)
@@ -70,7 +74,7 @@ def draw_showers(sums: F64, *, ax: Axes, norm: LogNorm, title: str = "") -> Axes
         there.T, norm=norm, cmap="viridis", aspect="auto", interpolation="nearest",
         extent=(0.5, n + 0.5, n_layers + 0.5, 0.5),
     )  # fmt: skip
-    tidy(ax, "shower, by energy", "layer", title)
+    tidy(ax, "shower, by visible energy", "layer", title)
     ax.locator_params(axis="y", integer=True)
     return image
 
@@ -87,4 +91,4 @@ def draw_profiles(sums: Mapping[str, F64], *, ax: Axes) -> None:
     ax.legend(frameon=False, fontsize=9, labelcolor=INK)
     ax.set_ylim(bottom=0)
     ax.locator_params(axis="x", integer=True)
-    tidy(ax, "layer", "energy [GeV]")
+    tidy(ax, "layer", "energy in the layer [GeV]:\nmean and 68 % of showers")

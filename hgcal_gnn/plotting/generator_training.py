@@ -9,7 +9,7 @@ import numpy as np
 from hgcal_gnn.plotting.style import FAINT, INK, LINES, blank_figure, tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OTHERS = ("train_loss",)  # columns that repeat another
 RATIOS = {"val_response": "response", "val_response_width": "its width", "val_occupancy": "occupancy"}
 SEPARATIONS = {"val_separation": "mean separation power"}
+RATIO_RANGE = (0.1, 10)  # drawn; what is beyond has failed anyway
 
 
 def generator_training_figure(log: Mapping[str, F64], *, title: str = "") -> Figure:
@@ -36,10 +37,12 @@ def generator_training_figure(log: Mapping[str, F64], *, title: str = "") -> Fig
                if name.startswith("train_") and name not in OTHERS}  # fmt: skip
     _draw(losses, log["step"], trained)
     tidy(losses, "", "loss", title)
-    _draw(ratios, log["step"], {told: log[name] for name, told in RATIOS.items() if name in log})
+    found = {told: log[name] for name, told in RATIOS.items() if name in log}
+    _draw(ratios, log["step"], found)
     ratios.axhline(1.0, color=FAINT, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
     ratios.set_yscale("log")
-    ratios.set_ylim(0.1, 10)  # what is beyond has failed anyway
+    ratios.set_ylim(*RATIO_RANGE)
+    _mark_beyond(ratios, log["step"], found)
     tidy(ratios, "", "generated / reference")
     _draw(separation, log["step"], {told: log[name] for name, told in SEPARATIONS.items() if name in log})
     loss = log.get("val_loss", np.full(1, np.nan))
@@ -49,8 +52,8 @@ def generator_training_figure(log: Mapping[str, F64], *, title: str = "") -> Fig
             ax.axvline(best, color=FAINT, linewidth=0.9)
         separation.annotate("best", (best, 1), xycoords=("data", "axes fraction"), fontsize=8, color=FAINT)
     separation.margins(y=0.1)
-    separation.set_ylim(bottom=0)
-    tidy(separation, "iteration", "separation - floor")
+    separation.set_ylim(bottom=min(0.0, separation.get_ylim()[0]) if _has_negative(log, SEPARATIONS) else 0.0)
+    tidy(separation, "iteration", "mean separation\npower - floor")
     fig.align_ylabels()
     return fig
 
@@ -64,3 +67,24 @@ def _draw(ax: Axes, steps: F64, curves: Mapping[str, F64]) -> None:
         ax.plot(steps[there], values[there], color=colour, linewidth=1.3, marker=marker, label=name)
     if len(curves) > 1:
         ax.legend(frameon=False, fontsize=8, labelcolor=INK, loc="best", ncols=2)
+
+
+def _has_negative(log: Mapping[str, F64], names: Iterable[str]) -> bool:
+    """Tell whether a column is below 0 anywhere: chance takes good generators below the floor."""
+    return any(bool((log[name] < 0).any()) for name in names if name in log)
+
+
+def _mark_beyond(ax: Axes, steps: F64, curves: Mapping[str, F64]) -> None:
+    """Mark values outside of the range by triangles at its edge, so that nothing is hidden."""
+    low, high = ax.get_ylim()
+    marked = False
+    for number, values in enumerate(curves.values()):
+        for beyond, edge, marker in ((values > high, high, "^"), (values < low, low, "v")):
+            if beyond.any():
+                ax.plot(
+                    steps[beyond], np.full(int(beyond.sum()), edge), color=LINES[number % len(LINES)],
+                    linestyle="none", marker=marker, markersize=6, clip_on=False,
+                )  # fmt: skip
+                marked = True
+    if marked:
+        ax.annotate("triangles: out of the range", (0.01, 0.03), xycoords="axes fraction", fontsize=8, color=INK)

@@ -65,6 +65,34 @@ def test_curves_of_a_training(tmp_path):
     np.testing.assert_allclose(separation.lines[1].get_xdata(), 40)  # the best check
 
 
+def test_nothing_of_the_curves_is_hidden():
+    """Ratios beyond the drawn range are marked at its edge; a separation below the floor is in range."""
+    steps = np.array([10.0, 20, 30, 40])
+    log = {"step": steps, "val_separation": np.array([0.5, 0.1, -0.05, 0.0])}
+    log |= {"val_response": np.array([30.0, 1, np.nan, 0.01]), "val_occupancy": np.array([0.0, 1, 1, 1])}
+    _, ratios, separation = generator_training_figure(log).axes
+    low, high = ratios.get_ylim()
+    marks = {(line.get_marker(), x, y) for line in ratios.lines if line.get_linestyle() == "None"
+             for x, y in zip(*line.get_data(), strict=True)}  # fmt: skip
+    assert marks == {("^", 10, high), ("v", 40, low), ("v", 10, low)}
+    assert any("out of the range" in text.get_text() for text in ratios.texts)
+    assert separation.get_ylim()[0] < -0.05
+    log["val_response"][[0, 3]] = log["val_occupancy"][0] = 1
+    _, ratios, _ = generator_training_figure(log).axes
+    assert not ratios.texts
+
+
+def test_energies_below_the_colours_are_told():
+    """White is no energy, the darkest colour is as little or less."""
+    extends = []
+    for faintest in (1e-9, 1.0):
+        showers = _showers(1)
+        energy = np.where(showers.energy == 4, faintest, showers.energy).astype(np.float32)
+        figure = samples_figure({"reference": showers.replace(energy=energy), "generated": _showers(1)}, LAYER)
+        extends.append(figure.axes[1].images[0].colorbar.extend)
+    assert extends == ["min", "neither"]
+
+
 @pytest.mark.parametrize("text", ["\n", "epoch,loss\n0,1\n", "epoch,step\n0,a\n"])
 def test_other_files_are_refused(tmp_path, text):
     (tmp_path / "log.csv").write_text(text)
