@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from copy import copy
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -82,11 +83,18 @@ class FeatureInputs:
 
 
 class _ShowerInputs:
-    """Showers of two samples, in memory or in files."""
+    """Showers of two samples, in memory or in files, all of the geometry that `make` is for."""
 
-    def __init__(self, samples: tuple[ShowerStore | Showers, ShowerStore | Showers], rows: tuple[I64, I64]) -> None:
-        self._samples = samples
-        self._rows = rows
+    def __init__(self, reference: ShowerStore | Showers, generated: ShowerStore | Showers, make: Any) -> None:
+        for name, sample in (("reference", reference), ("generated", generated)):
+            make.check(sample.metadata, source=name)
+            if len(sample) < MIN_SHOWERS:
+                msg = f"{name}: {len(sample)} showers are too few to be compared; give at least {MIN_SHOWERS}"
+                raise InputError(msg)
+        self._take((reference, generated), (np.arange(len(reference)), np.arange(len(generated))))
+
+    def _take(self, samples: tuple[ShowerStore | Showers, ShowerStore | Showers], rows: tuple[I64, I64]) -> None:
+        self._samples, self._rows = samples, rows
         self.n_reference, self.n_generated = (len(part) for part in rows)
 
     def showers(self, rows: I64) -> Showers:
@@ -96,10 +104,12 @@ class _ShowerInputs:
         parts = (self._samples[0][of_both[:first]], self._samples[1][of_both[first:]])
         return Showers.concatenate([part for part in parts if len(part)])
 
-    def _halves(self, order: I64) -> tuple[I64, I64]:
-        """Return the rows of two samples cut out of the reference."""
-        one, two = (self._rows[0][rows] for rows in _cut(order))
-        return one, two
+    def halves(self, order: I64) -> Self:
+        """Return the reference, in another order, cut into two samples."""
+        one, two = _cut(order)
+        made = copy(self)
+        made._take((self._samples[0], self._samples[0]), (self._rows[0][one], self._rows[0][two]))
+        return made
 
 
 class CellInputs(_ShowerInputs):
@@ -121,15 +131,9 @@ class CellInputs(_ShowerInputs):
     """
 
     def __init__(
-        self,
-        reference: ShowerStore | Showers,
-        generated: ShowerStore | Showers,
-        voxels: VoxelTensors,
-        *,
-        rows: tuple[I64, I64] | None = None,
+        self, reference: ShowerStore | Showers, generated: ShowerStore | Showers, voxels: VoxelTensors
     ) -> None:
-        _check_samples(reference, generated, voxels)
-        super().__init__((reference, generated), rows or (np.arange(len(reference)), np.arange(len(generated))))
+        super().__init__(reference, generated, voxels)
         self.voxels = voxels
 
     def batch(self, rows: I64) -> Cells:
@@ -143,10 +147,6 @@ class CellInputs(_ShowerInputs):
     def network(self, hidden: Sequence[int], dropout: float) -> CellClassifier:
         """Return a network for these cells."""
         return CellClassifier(self.voxels.map.n_cells, N_VARIABLES, hidden, dropout=dropout)
-
-    def halves(self, order: I64) -> CellInputs:
-        """Return the reference, in another order, cut into two samples."""
-        return CellInputs(self._samples[0], self._samples[0], self.voxels, rows=self._halves(order))
 
 
 class HitInputs(_ShowerInputs):
@@ -173,13 +173,9 @@ class HitInputs(_ShowerInputs):
         generated: ShowerStore | Showers,
         graph: CellGraph,
         material: MaterialProfile,
-        *,
-        rows: tuple[I64, I64] | None = None,
     ) -> None:
         self._make = HitGraphs(graph, cell_features=(), link_isolated=True)
-        _check_samples(reference, generated, self._make)
-        super().__init__((reference, generated), rows or (np.arange(len(reference)), np.arange(len(generated))))
-        self._of = (graph, material)
+        super().__init__(reference, generated, self._make)
         self._numbers = CellNumbers.of(graph.cells, material)
 
     def batch(self, rows: I64) -> Hits:
@@ -202,10 +198,6 @@ class HitInputs(_ShowerInputs):
         """Return a network for these hits; its layers are few and narrow, whatever is asked for."""
         return HitClassifier(len(FEATURES), N_VARIABLES, WIDTH, ROUNDS, dropout=dropout)
 
-    def halves(self, order: I64) -> HitInputs:
-        """Return the reference, in another order, cut into two samples."""
-        return HitInputs(self._samples[0], self._samples[0], *self._of, rows=self._halves(order))
-
 
 def _cut(order: I64) -> tuple[I64, I64]:
     """Cut some numbers in the middle; ascending in each half, as files are read."""
@@ -219,11 +211,3 @@ def _variables(showers: Showers, energy: F64) -> torch.Tensor:
     logarithms = np.full(columns.shape, np.nan, dtype=np.float32)  # not known: the mean after standardisation
     np.log(columns, out=logarithms, where=columns > 0, casting="same_kind")
     return torch.from_numpy(logarithms)
-
-
-def _check_samples(reference: ShowerStore | Showers, generated: ShowerStore | Showers, make: Any) -> None:
-    for name, sample in (("reference", reference), ("generated", generated)):
-        make.check(sample.metadata, source=name)
-        if len(sample) < MIN_SHOWERS:
-            msg = f"{name}: {len(sample)} showers are too few to be compared; give at least {MIN_SHOWERS}"
-            raise InputError(msg)

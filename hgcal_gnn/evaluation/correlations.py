@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hgcal_gnn.errors import InputError
 from hgcal_gnn.evaluation.distance import Distance
 from hgcal_gnn.evaluation.resampling import REPLICAS, too_few
+from hgcal_gnn.evaluation.two_samples import same_columns
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -63,10 +63,7 @@ def correlation_difference(
     InputError
         If the samples have different features.
     """
-    ours, theirs = np.asarray(reference), np.asarray(generated)
-    if ours.ndim != 2 or ours.shape[1:] != theirs.shape[1:]:
-        msg = f"samples with the same features are needed, got shapes {list(ours.shape)} and {list(theirs.shape)}"
-        raise InputError(msg)
+    ours, theirs = same_columns(reference, generated)
     if few := too_few(NAME, len(ours), len(theirs)):
         return few
     mean, deviation = _scale(ours)

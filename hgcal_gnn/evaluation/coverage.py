@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hgcal_gnn.errors import InputError
 from hgcal_gnn.evaluation.distance import Distance
 from hgcal_gnn.evaluation.nearest import nearest_distances, numbers_within, standardised
+from hgcal_gnn.evaluation.two_samples import same_columns
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -80,10 +80,7 @@ def coverage(
     InputError
         If the samples have different features.
     """
-    ours, theirs = np.asarray(reference), np.asarray(generated)
-    if ours.ndim != 2 or ours.shape[1:] != theirs.shape[1:]:
-        msg = f"samples with the same features are needed, got shapes {list(ours.shape)} and {list(theirs.shape)}"
-        raise InputError(msg)
+    ours, theirs = same_columns(reference, generated)
     size = min(len(ours) // 2, len(theirs), most)
     if size < FEWEST:
         reason = f"{len(ours)} reference and {len(theirs)} generated showers; {2 * FEWEST} and {FEWEST} are needed"

@@ -12,6 +12,8 @@ from hgcal_gnn.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import ArrayLike
+
     from hgcal_gnn.arrays import F64, Array
 
 MIN_SHOWERS = 100  # below, no distance in many dimensions says anything
@@ -85,6 +87,21 @@ class TwoSamples:
             order = rng.permutation(len(self.reference))
             middle = len(order) // 2
             yield TwoSamples(self.reference[order[:middle]], self.reference[order[middle:]])
+
+
+def same_columns(reference: ArrayLike, generated: ArrayLike) -> tuple[Array, Array]:
+    """Return two tables of features as arrays, [n, d] and [m, d].
+
+    Raises
+    ------
+    InputError
+        If the samples have different features.
+    """
+    ours, theirs = np.asarray(reference), np.asarray(generated)
+    if ours.ndim != 2 or ours.shape[1:] != theirs.shape[1:]:
+        msg = f"samples with the same features are needed, got shapes {list(ours.shape)} and {list(theirs.shape)}"
+        raise InputError(msg)
+    return ours, theirs
 
 
 def _checked(name: str, values: Array) -> Array:
