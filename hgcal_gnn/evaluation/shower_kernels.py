@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from hgcal_gnn.arrays import F32, F64, I16, I32, I64
 
 MOMENTS = ("visible", "energy", "x", "y", "z", "mean_layer", "layer_spread", "largest", "n_hits")
-LATERAL = ("square", "core_1", "core_2", "core_3")
 TINY = 1e-300  # divides sums that are 0
 
 

@@ -26,7 +26,6 @@ BAND = 0.25
 RATIOS = (0.0, 2.0)  # widest range of a ratio panel
 NARROW = 0.1  # narrowest half range
 SIZE = (5.2, 4.3)  # inches
-LARGEST_LINES = 5  # names in one column of a legend
 
 
 class Steps(NamedTuple):

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from hgcal_gnn.showers.showers import Showers
 
 Edges = Literal["cells", "knn", "none"]
-TARGETS = ("energy", "eta", "phi")
 SMALLEST = 1e-3  # GeV; reference of showers that left (nearly) nothing, so that ratios stay finite
 
 
