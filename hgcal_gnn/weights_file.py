@@ -1,4 +1,4 @@
-"""Files of trained models: arrays in .safetensors, with a description of them as JSON in the header."""
+"""Files of what was trained or fitted: arrays in .safetensors, with a description of them as JSON in the header."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ METADATA_KEY = "hgcal_gnn"
 def write_weights(
     path: Path, kind: str, arrays: Mapping[str, Array], about: Mapping[str, Any], *, overwrite: bool = False
 ) -> None:
-    """Write arrays by name and what describes them; `kind` says what they are, "regressor" or "generator"."""
+    """Write arrays by name and what describes them; `kind` says what they are: "regressor", "generator"."""
     told = {"format": FORMAT, "version": __version__, "kind": kind, **about}
-    whole = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+    whole = {name: np.asarray(values, order="C") for name, values in arrays.items()}
     with atomic_path(path, overwrite=overwrite) as temporary:
         save_file(whole, temporary, metadata={METADATA_KEY: json.dumps(told, sort_keys=True)})
 

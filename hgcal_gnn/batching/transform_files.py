@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import safetensors.torch
-from safetensors import SafetensorError, safe_open
+import torch
 from torch import nn
 
-from hgcal_gnn import __version__
 from hgcal_gnn.batching import fitted_transforms, layer_shares, transforms  # noqa: F401 (they register their transforms)
 from hgcal_gnn.batching.transform_base import TRANSFORMS, Transform, register
 from hgcal_gnn.errors import InputError, UsageError
-from hgcal_gnn.files import atomic_path, check_readable
+from hgcal_gnn.weights_file import read_weights, write_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,9 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-FORMAT = 1
 KIND = "transforms"
-METADATA_KEY = "hgcal_gnn"
 
 
 @register
@@ -141,11 +136,8 @@ def save_transform(transform: Transform, path: Path, *, overwrite: bool = False)
     OutputError
         If the file exists (without `overwrite`) or cannot be written.
     """
-    metadata = {"format": FORMAT, "version": __version__, "kind": KIND, "config": transform.config()}
-    tensors = {name: values.contiguous() for name, values in transform.state_dict().items()}
-    with atomic_path(path, overwrite=overwrite) as temporary:
-        encoded = safetensors.torch.save(tensors, {METADATA_KEY: json.dumps(metadata, sort_keys=True)})
-        temporary.write_bytes(encoded)
+    arrays = {name: values.numpy(force=True) for name, values in transform.state_dict().items()}
+    write_weights(path, KIND, arrays, {"config": transform.config()}, overwrite=overwrite)
 
 
 def load_transform(path: Path) -> Transform:
@@ -156,27 +148,10 @@ def load_transform(path: Path) -> Transform:
     InputError
         If the file is missing, damaged, no transform or of a newer format.
     """
-    check_readable(path)
+    arrays, about = read_weights(path, KIND)
+    transform = from_config(about.get("config", {}))
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})[METADATA_KEY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        kind, version, config = metadata["kind"], int(metadata["format"]), metadata["config"]
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        msg = f"{path}: no readable file of transforms ({error}); write it again with save_transform"
-        raise InputError(msg) from error
-    if kind != KIND:
-        msg = f"{path}: holds a {kind}, transforms are needed"
-        raise InputError(msg)
-    if version > FORMAT:
-        msg = (
-            f"{path}: written in transform format {version}, this version reads up to {FORMAT}; "
-            "upgrade with: pip install --upgrade hgcal-gnn"
-        )
-        raise InputError(msg)
-    transform = from_config(config)
-    try:
-        transform.load_state_dict(tensors)
+        transform.load_state_dict({name: torch.from_numpy(values) for name, values in arrays.items()})
     except RuntimeError as error:
         msg = f"{path}: the fitted numbers do not belong to the transforms ({error}); write it again"
         raise InputError(msg) from error

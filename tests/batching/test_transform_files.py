@@ -106,9 +106,9 @@ def metadata(**changes):
     [
         ({"mean": torch.zeros(1)}, metadata(), "do not belong to the transforms"),
         ({"a": torch.zeros(1)}, metadata(format=2), "upgrade with"),
-        ({"a": torch.zeros(1)}, metadata(kind="cell graph"), "holds a cell graph"),
-        ({"a": torch.zeros(1)}, None, "no readable file of transforms"),
-        ({"a": torch.zeros(1)}, {"hgcal_gnn": "{"}, "no readable file of transforms"),
+        ({"a": torch.zeros(1)}, metadata(kind="cell graph"), "holds no transforms"),
+        ({"a": torch.zeros(1)}, None, "holds no transforms"),
+        ({"a": torch.zeros(1)}, {"hgcal_gnn": "{"}, "no readable safetensors file"),
     ],
 )
 def test_files_of_something_else(tmp_path, tensors, text, message):
@@ -123,5 +123,5 @@ def test_damaged_files(tmp_path, data):
         load_transform(path)
     save_transform(chain().fit(*data), path)
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(InputError, match=r"t.safetensors: no readable file of transforms"):
+    with pytest.raises(InputError, match=r"t.safetensors: no readable safetensors file"):
         load_transform(path)
