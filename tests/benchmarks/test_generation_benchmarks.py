@@ -26,8 +26,9 @@ CHUNK = 1000
 
 
 def generator(
-    kind: str, detector: str, batch_size: int, *, layers: tuple[int, int] | None = None, plain: bool = False
-) -> VoxelGenerator:
+    kind: str, detector: str, batch_size: int, *, layers: tuple[int, int] | None = None, plain: bool = False,
+    **settings: object,
+) -> VoxelGenerator:  # fmt: skip
     """Make an untrained generator of published size: time does not depend on the weights.
 
     `plain`: the network as it was trained, without what `VoxelModel.prepare` does.
@@ -35,7 +36,9 @@ def generator(
     torch.manual_seed(0)
     grid = VoxelGrid.of_cells(make_detector(detector, layers=layers))
     model_class = MODELS[kind]
-    model = model_class(model_class.config_class(), ImageSizes(grid.shapes, (22,), (10.0, 100.0)))
+    model = model_class(
+        model_class.config_class.model_validate(settings), ImageSizes(grid.shapes, (22,), (10.0, 100.0))
+    )
     made = VoxelGenerator(model, grid, TrainedOn((22,), (10.0, 100.0)), batch_size=batch_size)
     if plain:
         made.model = model.eval()
@@ -70,21 +73,24 @@ def test_bare_dense_network(benchmark: BenchmarkFixture) -> None:
 
 @pytest.mark.parametrize("form", ["plain", "prepared"])
 @pytest.mark.parametrize(
-    ("kind", "detector", "layers"),
+    ("kind", "detector", "layers", "settings"),
     [
-        ("gan", "ild-ecal", None),
-        ("wgan_gp", "ild-ecal", None),
-        ("bib_ae", "ild-ecal", None),
-        ("gan3d", "lcd25", (1, 25)),
-        ("calogan", "calogan", None),
+        ("gan", "ild-ecal", None, {}),
+        ("wgan_gp", "ild-ecal", None, {}),
+        ("bib_ae", "ild-ecal", None, {}),
+        ("gan3d", "lcd25", (1, 25), {}),
+        ("gan3d", "clic", (1, 25), {"angle": True}),
+        ("calogan", "calogan", None, {}),
     ],
-    ids=["gan", "wgan_gp", "bib_ae", "gan3d", "calogan"],
+    ids=["gan", "wgan_gp", "bib_ae", "gan3d", "gan3d with angle", "calogan"],
 )
 def test_convolutional_generators(
-    benchmark: BenchmarkFixture, kind: str, detector: str, layers: tuple[int, int] | None, form: str
-) -> None:
+    benchmark: BenchmarkFixture, kind: str, detector: str, layers: tuple[int, int] | None, settings: dict[str, object],
+    form: str,
+) -> None:  # fmt: skip
     """20 photons in batches of 10, the network as it is (the peer) and as it is prepared."""
-    benchmark.group = f"{kind}, published size, 20 photons in batches of 10"
-    made, photons = generator(kind, detector, 10, layers=layers, plain=form == "plain"), particles(20)
+    benchmark.group = f"{kind}{'' if not settings else ' with angle'}, published size, 20 photons in batches of 10"
+    made = generator(kind, detector, 10, layers=layers, plain=form == "plain", **settings)
+    photons = particles(20)
     images = benchmark.pedantic(lambda: made.images(photons), rounds=5, warmup_rounds=1)
     assert np.isfinite(images).all()

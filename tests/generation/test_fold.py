@@ -42,6 +42,18 @@ NETWORKS = {
         (2, 3, 3, 2),
     ),
     "trilinear": (nn.Sequential(nn.Upsample(scale_factor=2, mode="trilinear"), nn.Conv3d(2, 3, 3)), (2, 5, 4, 6)),
+    "trilinear of 3DGAN": (
+        nn.Sequential(nn.Upsample(scale_factor=(6.0, 6.0, 6.0), mode="trilinear"), nn.Conv3d(2, 3, (6, 6, 8))),
+        (2, 3, 2, 3),
+    ),
+    "trilinear, odd": (
+        nn.Sequential(nn.Upsample(scale_factor=(3.0, 1.0, 5.0), mode="trilinear"), nn.Conv3d(2, 3, (1, 2, 9))),
+        (2, 4, 3, 2),
+    ),
+    "trilinear, padded: stays as it is": (
+        nn.Sequential(nn.Upsample(scale_factor=2, mode="trilinear"), nn.Conv3d(2, 3, 3, padding=1)),
+        (2, 5, 4, 6),
+    ),
     "nested": (nn.Sequential(nn.Sequential(nn.Conv3d(2, 3, 1), nn.BatchNorm3d(3)), nn.BatchNorm3d(3)), (2, 3, 3, 3)),
 }
 

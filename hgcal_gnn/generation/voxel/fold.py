@@ -22,8 +22,8 @@ def folded(module: Module) -> Module:
 
     In evaluation mode a batch normalisation is a product and a sum per channel: where it follows a (transposed)
     convolution or a dense layer in an `nn.Sequential`, both become part of its weights. Weights of 3D convolutions are
-    stored with the channels last, which lets the convolutions of oneDNN work without reordering. An upsampling by
-    repetition becomes part of the convolution after it. Normalisations after an activation stay.
+    stored with the channels last, which lets the convolutions of oneDNN work without reordering. An upsampling becomes
+    part of the convolution after it. Normalisations after an activation stay.
 
     Parameters
     ----------
@@ -48,16 +48,18 @@ def _fold_sequence(sequence: nn.Sequential) -> None:
 
 
 def _join_upsampling(sequence: nn.Sequential) -> None:
-    """Make one convolution of an upsampling by repetition and the convolution that follows."""
+    """Make one convolution of an upsampling and the convolution that follows."""
     for number, (layer, following) in enumerate(zip(list(sequence)[:-1], list(sequence)[1:], strict=True)):
         if not isinstance(layer, nn.Upsample) or not isinstance(following, nn.Conv3d):
             continue
         factors = layer.scale_factor if isinstance(layer.scale_factor, tuple) else (layer.scale_factor,) * 3
-        is_plain = layer.mode == "nearest" and following.padding_mode == "zeros" and following.groups == 1
+        linear = layer.mode == "trilinear" and not layer.align_corners and set(following.padding) == {0}
+        is_plain = (layer.mode == "nearest" or linear) and following.padding_mode == "zeros" and following.groups == 1
         is_plain = is_plain and set(following.stride) == {1} == set(following.dilation)
         if is_plain and all(factor is not None and float(factor).is_integer() for factor in factors):
             x, y, z = (int(factor or 1) for factor in factors)
-            sequence[number], sequence[number + 1] = nn.Identity(), UpsampledConvolution((x, y, z), following)
+            joined = UpsampledConvolution((x, y, z), following, linear=linear)
+            sequence[number], sequence[number + 1] = nn.Identity(), joined
 
 
 def _fold(layer: nn.Module, norm: Normalisation) -> bool:
