@@ -76,8 +76,14 @@ class RunData:
     test: Sample
 
 
-def open_data(config: DataConfig) -> RunData:
-    """Open and check everything a run needs.
+def open_data(config: DataConfig, geometry: tuple[CellGraph, MaterialProfile] | None = None) -> RunData:
+    """Open and check everything a run needs; simulate what is not there yet.
+
+    Parameters
+    ----------
+    config
+    geometry
+        What `load_geometry` gave, where the caller has it already.
 
     Raises
     ------
@@ -86,7 +92,7 @@ def open_data(config: DataConfig) -> RunData:
     GeometryMismatchError
         If showers were made with another geometry.
     """
-    graph, material = load_geometry(config)
+    graph, material = geometry or load_geometry(config)
     learn = _opened(config.train, graph, material, config.empty)
     if config.test is None:
         rest, test = _split(learn, config.test_fraction, config.split_seed)

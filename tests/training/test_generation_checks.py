@@ -17,8 +17,11 @@ from hgcal_gnn.generation.weights import TrainedOn
 from hgcal_gnn.showers.showers import Showers
 from hgcal_gnn.showers.store import open_store, write_showers
 from hgcal_gnn.training.data import Sample
+from hgcal_gnn.training.generation import run as generation_run
 from hgcal_gnn.training.generation.checks import check_images, check_stages
-from hgcal_gnn.training.generation.run import describe_particles
+from hgcal_gnn.training.generation.run import describe_particles, run_generation
+
+PIECE = {"eta": [1.9, 2.0], "phi": [0.0, 0.1], "layers": [1, 2], "side": 1}
 
 
 def images(highest):
@@ -83,3 +86,27 @@ def test_vectors_that_some_showers_lack_are_not_known(tmp_path, unknown):
     known = {"direction": (0.0, 0.0, 1.0), "vertex": (1.5, 1.5, 1.5)}
     for name, expected in known.items():
         assert getattr(found, name) == (None if name == unknown else expected)
+
+
+@pytest.mark.parametrize(
+    ("geometry", "model", "expected"),
+    [
+        (
+            {"detector": "hgcal", "window": PIECE},
+            "wgan_gp",
+            r"hgcal form no regular arrays.*ild-ecal.*data\.grid",
+        ),
+        ({"detector": "calochallenge-1-photons"}, "gan", "gan"),
+    ],
+)
+def test_cells_that_a_model_cannot_make_are_told_before_the_simulation(
+    tmp_path, monkeypatch, geometry, model, expected
+):
+    """It may take hours; nothing is left behind."""
+    monkeypatch.setenv("HGCAL_GNN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(generation_run, "open_data", None)
+    sample = {"simulate": {"particle": "photon", "energy": 10, "number": 10**6}}
+    config = check_run({"data": {**geometry, "train": sample}, "model": {"kind": model}}, "here")
+    with pytest.raises(UsageError, match=expected):
+        run_generation(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

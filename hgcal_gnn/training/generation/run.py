@@ -20,6 +20,7 @@ from hgcal_gnn.training.generation.judge import CHECKED, compare
 from hgcal_gnn.training.generation.load import generator_of
 from hgcal_gnn.training.generation.pictures import Pictures
 from hgcal_gnn.training.generation.trainer import TrainedGenerator, train_generator
+from hgcal_gnn.training.geometry import load_geometry
 from hgcal_gnn.training.machine import is_first_process
 from hgcal_gnn.training.run_folder import RunFolder
 
@@ -57,9 +58,10 @@ def run_generation(config: GenerationConfig, path: Path, *, resume: bool = False
     is_first = is_first_process()
     if is_first:
         folder.check(config, resume=resume, overwrite=overwrite)
-    data = open_data(config.data)
-    grid = make_grid(config.data, data.graph)
+    geometry = load_geometry(config.data)
+    grid = make_grid(config.data, geometry[0])
     MODELS[kind_of(config.model)].check(grid.shapes)
+    data = open_data(config.data, geometry)  # last: it may simulate for hours
     with begun(folder, config, data.graph.cells_sha256, resume=resume):
         numbers = CellNumbers.of(data.graph.cells, data.material)
         trained_on = describe_particles(data.train, config)
