@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import signal
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from zipfile import is_zipfile
 
-import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy
-from pytorch_lightning.trainer.states import TrainerStatus
 from safetensors.torch import save_file
 
 from hgcal_gnn.batching.loader import BatchLoader
-from hgcal_gnn.errors import InputError, TrainingError, UsageError
+from hgcal_gnn.errors import TrainingError, UsageError
 from hgcal_gnn.files import atomic_path
 from hgcal_gnn.regression.inputs import RegressionInputs
 from hgcal_gnn.regression.losses import RegressionLoss
@@ -29,17 +22,17 @@ from hgcal_gnn.regression.regressor import Regressor
 from hgcal_gnn.regression.table import collect_table
 from hgcal_gnn.training.callbacks import EpochLog, EpochSeed, Keeper, KeptState
 from hgcal_gnn.training.in_memory import AsTheyAre, VariablesInMemory
+from hgcal_gnn.training.lightning_runs import checkpoint_of, fit, make_trainer
 from hgcal_gnn.training.loaders import EpochLoader, batches_ahead
 from hgcal_gnn.training.schedule import LearningRate
 
 if TYPE_CHECKING:
-    from hgcal_gnn.config.generation import GenerationTrainConfig
+    import pytorch_lightning as lightning
+
     from hgcal_gnn.config.run import RunConfig
-    from hgcal_gnn.config.train import TrainConfig
     from hgcal_gnn.training.data import RunData, Sample
     from hgcal_gnn.training.run_folder import RunFolder
 
-ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}
 MENTIONED = 20  # rows of a batch named in an error
 
 
@@ -80,18 +73,13 @@ def train_network(config: RunConfig, data: RunData, folder: RunFolder) -> Traine
     KeyboardInterrupt
         After Ctrl-C; the last finished epoch is kept.
     """
-    for name in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # which devices it sees: ours to tell
     torch.manual_seed(config.seed)
     assert isinstance(config.model, NetworkConfig)  # noqa: S101 (the caller has looked)
     inputs = RegressionInputs(data.graph, data.material, config.model.needs())
     sizes = _sizes(inputs, data.train)
     regressor = Regressor(MODELS[kind_of(config.model)](config.model, sizes), config.model)
-    is_fresh = not folder.last.exists()
-    if not (is_fresh or is_zipfile(folder.last)):
-        msg = f"{folder.last}: the checkpoint is damaged; train anew with --overwrite"
-        raise InputError(msg)
-    if is_fresh:
+    checkpoint = checkpoint_of(folder)
+    if checkpoint is None:
         _fit_inputs(regressor, inputs, data.train)
     module = _module(regressor, config)
 
@@ -103,16 +91,9 @@ def train_network(config: RunConfig, data: RunData, folder: RunFolder) -> Traine
     trainer = _trainer(config, folder, keeper, n_batches=_n_batches(len(data.train), config.train.batch_size))
     loaders = _loaders(config, data, inputs, trainer)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*LeafSpec.*")  # between Lightning and PyTorch
-            trainer.fit(module, *loaders, ckpt_path=None if is_fresh else folder.last, weights_only=True)
+        fit(trainer, module, *loaders, checkpoint=checkpoint)
     except NotFiniteError as error:
         raise _explained(error, *loaders, folder) from None
-    except SystemExit:
-        if trainer.state.status != TrainerStatus.INTERRUPTED:
-            raise
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning had it ignored
-        raise KeyboardInterrupt from None
     if not trainer.is_global_zero:
         return None
     n_parameters = sum(weight.numel() for weight in regressor.parameters())
@@ -134,8 +115,6 @@ def _module(regressor: Regressor, config: RunConfig) -> RegressionModule:
 
 def _trainer(config: RunConfig, folder: RunFolder, keeper: Keeper, *, n_batches: int) -> lightning.Trainer:
     train = config.train
-    check_device(train)
-    n_processes = train.devices * train.nodes
     rate = LearningRate(
         train.learning_rate,
         train.schedule,
@@ -143,36 +122,14 @@ def _trainer(config: RunConfig, folder: RunFolder, keeper: Keeper, *, n_batches:
         n_steps=train.epochs * n_batches,
         patience=train.plateau_patience,
     )
-    return lightning.Trainer(
-        accelerator=ACCELERATORS[train.device],
-        devices=train.devices,
-        num_nodes=train.nodes,
-        strategy=DDPStrategy() if n_processes > 1 else "auto",
-        precision="32-true" if train.precision in ("32", "64") else train.precision,
+    return make_trainer(
+        train,
+        folder,
+        strategy=DDPStrategy(),
         max_epochs=train.epochs,
         gradient_clip_val=train.gradient_clip or None,
         callbacks=[EpochSeed(config.seed), rate, EpochLog(folder.log), keeper],
-        logger=TensorBoardLogger(folder.path, name="tensorboard", version=""),
-        default_root_dir=folder.path,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,  # nothing is logged but means over epochs
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
     )
-
-
-def check_device(train: TrainConfig | GenerationTrainConfig) -> None:
-    """Refuse devices this machine lacks, and what they cannot do."""
-    there = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there[train.device]:
-        usable = ", ".join(name for name, is_there in there.items() if is_there)
-        msg = f"train.device {train.device}: there is none here; usable: {usable}"
-        raise UsageError(msg)
-    on_cpu = train.device == "cpu" or (train.device == "auto" and not (there["cuda"] or there["mps"]))
-    if on_cpu and train.precision == "16-mixed":
-        msg = "train.precision 16-mixed needs a GPU; on a CPU use 32, or bf16-mixed if it has bfloat16 units"
-        raise UsageError(msg)
 
 
 def _loaders(

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import signal
-import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from zipfile import is_zipfile
 
 import numpy as np
-import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy
-from pytorch_lightning.trainer.states import TrainerStatus
 from safetensors.torch import load_file, save_file
 
-from hgcal_gnn.errors import InputError, TrainingError
+from hgcal_gnn.errors import TrainingError
 from hgcal_gnn.files import atomic_path
 from hgcal_gnn.generation.adversarial import AdversarialModule, NotFiniteLossError, n_weights
 from hgcal_gnn.generation.image_batch import ImageMaker
@@ -30,12 +23,14 @@ from hgcal_gnn.training.generation.check_log import CheckLog
 from hgcal_gnn.training.generation.checks import check_images, check_stages
 from hgcal_gnn.training.generation.judge import Judge
 from hgcal_gnn.training.generation.keeper import StageKeeper
+from hgcal_gnn.training.lightning_runs import checkpoint_of, fit, make_trainer
 from hgcal_gnn.training.loaders import batches_ahead
-from hgcal_gnn.training.trainer import ACCELERATORS, check_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
+
+    import pytorch_lightning as lightning
 
     from hgcal_gnn.arrays import Array
     from hgcal_gnn.batching.voxel_grid import VoxelGrid
@@ -117,16 +112,11 @@ def train_generator(
     KeyboardInterrupt
         After Ctrl-C; the state at the last check is kept.
     """
-    for name in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     torch.manual_seed(config.seed)
-    is_fresh = not folder.last.exists()
-    if not (is_fresh or is_zipfile(folder.last)):
-        msg = f"{folder.last}: the checkpoint is damaged; train anew with --overwrite"
-        raise InputError(msg)
+    checkpoint = checkpoint_of(folder)
     model = build_model(config, ImageSizes(grid.shapes, trained_on.pdg_ids, trained_on.energy))
     maker = ImageMaker(grid, trained_on.pdg_ids)
-    if is_fresh:
+    if checkpoint is None:
         random = np.random.default_rng(config.seed)
         some = np.sort(random.choice(len(data.train), min(FITTED_TO, len(data.train)), replace=False))
         sample = maker(data.train.store[data.train.rows[some]]).to_torch()
@@ -148,16 +138,9 @@ def train_generator(
         trainer=trainer, prefetch=batches_ahead(),
     )  # fmt: skip
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*LeafSpec.*")  # between Lightning and PyTorch
-            trainer.fit(module, batches, ckpt_path=None if is_fresh else folder.last, weights_only=True)
+        fit(trainer, module, batches, checkpoint=checkpoint)
     except NotFiniteLossError as error:
         raise _explained(error, module, folder) from None
-    except SystemExit:
-        if trainer.state.status != TrainerStatus.INTERRUPTED:
-            raise
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning had it ignored
-        raise KeyboardInterrupt from None
     if not trainer.is_global_zero:
         return None
     arrays = {name: values.numpy() for name, values in load_file(keeper.best).items()}
@@ -178,25 +161,13 @@ def _showers(sample: Sample, maker: ImageMaker, n: int, seed: int) -> Iterator[I
 def _trainer(
     config: GenerationConfig, folder: RunFolder, callbacks: list[lightning.Callback], n_checks: int
 ) -> lightning.Trainer:
-    train = config.train
-    check_device(train)
-    return lightning.Trainer(
-        accelerator=ACCELERATORS[train.device],
-        devices=train.devices,
-        num_nodes=train.nodes,
-        # players leave the weights of others out
-        strategy=DDPStrategy(find_unused_parameters=True) if train.devices * train.nodes > 1 else "auto",
-        precision="32-true" if train.precision in ("32", "64") else train.precision,
+    return make_trainer(
+        config.train,
+        folder,
+        strategy=DDPStrategy(find_unused_parameters=True),  # players leave the weights of others out
         max_epochs=n_checks,
         callbacks=callbacks,
-        logger=TensorBoardLogger(folder.path, name="tensorboard", version=""),
-        default_root_dir=folder.path,
-        num_sanity_val_steps=0,
         limit_val_batches=0,
-        log_every_n_steps=1,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
     )
 
 
