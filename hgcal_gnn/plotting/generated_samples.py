@@ -42,11 +42,12 @@ def samples_figure(samples: Mapping[str, Showers], layer: Array, *, title: str =
     grid = fig.add_gridspec(2, len(sums), height_ratios=(3, 2))
     # one scale for all, so that colours can be compared
     highest = max((float(values.max(initial=0.0)) for values in sums.values()), default=0.0) or 1.0
-    norm = LogNorm(highest * 10**-DECADES, highest)
+    lowest = highest * 10**-DECADES
+    norm = LogNorm(lowest, highest)
     above = [fig.add_subplot(grid[0, column]) for column in range(len(sums))]
     for ax, (name, values) in zip(above, sums.items(), strict=True):
         image = draw_showers(values[:SHOWN], ax=ax, norm=norm, title=name)
-    faint = any(bool(((values > 0) & (values < norm.vmin)).any()) for values in sums.values())
+    faint = any(bool(((values > 0) & (values < lowest)).any()) for values in sums.values())
     fig.colorbar(
         image, ax=above, label="energy in the layer [GeV]; white: none", fraction=0.03,
         extend="min" if faint else "neither",
