@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from hgcal_gnn.arrays import F64
+    from hgcal_gnn.evaluation.resampling import Statistic
 
 __all__ = [
     "DISTANCES",
@@ -58,13 +59,7 @@ def separation_power(
     centre of an empty layer): every shower counts. The floor falls as 1/n; with all of 49 bins filled it is
     12 (1/n + 1/m).
     """
-    name = "separation_power"
-    ours, theirs = _arrays(reference, generated)
-    if refused := _refused(name, ours, theirs, n_generated=len(theirs)):
-        return refused
-    edges = reference_edges(ours, bins)
-    counts = histogram(ours, edges), histogram(theirs, edges)
-    return measure(name, counts, separation, linear=False, replicas=replicas, seed=seed)
+    return _of_histograms("separation_power", separation, _arrays(reference, generated), bins, replicas, seed)
 
 
 def separation_power_hgcal(
@@ -98,13 +93,7 @@ def chi2_ndf(
 
     It grows with the number of showers where they differ.
     """
-    name = "chi2_ndf"
-    ours, theirs = _arrays(reference, generated)
-    if refused := _refused(name, ours, theirs, n_generated=len(theirs)):
-        return refused
-    edges = reference_edges(ours, bins)
-    counts = histogram(ours, edges), histogram(theirs, edges)
-    return measure(name, counts, chi2_per_ndf, linear=False, replicas=replicas, seed=seed)
+    return _of_histograms("chi2_ndf", chi2_per_ndf, _arrays(reference, generated), bins, replicas, seed)
 
 
 def kolmogorov_smirnov(
@@ -166,6 +155,18 @@ DISTANCES: Mapping[str, Callable[..., Distance]] = {
     "wasserstein": wasserstein,
     "wasserstein_unscaled": wasserstein_unscaled,
 }
+
+
+def _of_histograms(
+    name: str, statistic: Statistic, samples: tuple[F64, F64], bins: int, replicas: int, seed: int
+) -> Distance:
+    """Measure a distance of all values in bins over the range of the reference; see `separation_power`."""
+    ours, theirs = samples
+    if refused := _refused(name, ours, theirs, n_generated=len(theirs)):
+        return refused
+    edges = reference_edges(ours, bins)
+    counts = histogram(ours, edges), histogram(theirs, edges)
+    return measure(name, counts, statistic, linear=False, replicas=replicas, seed=seed)
 
 
 def _arrays(reference: ArrayLike, generated: ArrayLike) -> tuple[F64, F64]:
