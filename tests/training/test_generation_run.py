@@ -48,9 +48,11 @@ def settings(tmp_path_factory):
             content = {
                 "seed": 1,
                 "data": {  # stages need 100 validation showers each: with fewer nothing is measured
-                    "detector": DETECTOR, "train": {"showers": str(folder / "photons.arrow")}, "empty": "drop",
+                    "detector": DETECTOR,
+                    "train": {"showers": str(folder / "photons.arrow")},
+                    "empty": "drop",
                     "validation_fraction": 0.3,
-                },  # fmt: skip
+                },
                 "model": {"kind": "calo_shower_gan", "latent": 8, "generator": [16], "critic": [16], "critic_steps": 2}
                 | (model or {}),
                 "train": {"iterations": 12, "batch_size": 32, "check_every": 4, "device": "cpu", "pictures": 0} | train,
