@@ -24,7 +24,8 @@ def compare_generators(
     runs
         Trained, in folders of `output` under their names.
     output
-        Gets reference.arrow, NAME.arrow of each run and comparison/, with how the trainings went.
+        Gets reference.arrow, NAME.arrow of each run and comparison/, with how the trainings went and a table
+        of all that is asked of a study.
     call
         Runs a command line and returns its exit code.
     quick
@@ -53,7 +54,20 @@ def compare_generators(
     code = call([*command, "-o", str(output / "comparison"), "--overwrite"])
     if not code:
         _draw_trainings({run.name: output / run.name for run in runs}, output / "comparison" / "trainings.png")
+        _write_table(output, [run.name for run in runs])
     return code
+
+
+def _write_table(output: Path, names: Sequence[str]) -> None:
+    """Write the table of the study, and show it."""
+    from hgcal_gnn.cli.study_table import study_table
+    from hgcal_gnn.files import atomic_path
+
+    text = study_table(output, names)
+    path = output / "comparison" / "study.md"
+    with atomic_path(path, overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    print(f"\n{text}\n{path}")
 
 
 def _draw_trainings(folders: Mapping[str, Path], path: Path) -> None:

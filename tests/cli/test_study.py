@@ -160,6 +160,7 @@ def test_generators_are_compared_by_their_showers(run, called, tmp_path):
         np.testing.assert_array_equal(ours, reference)
     made = tmp_path / "out" / "comparison"
     assert all((made / name).exists() for name in ("report.html", "plots/showers.png", "trainings.png"))
+    assert "| wide-0 " in (made / "study.md").read_text()
 
 
 def test_tasks_are_not_mixed(here, tmp_path):
