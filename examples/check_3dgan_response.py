@@ -3,8 +3,9 @@
 #
 # When 3DGAN was published (arXiv:1912.06794), its showers were compared with full simulation at single energies: the
 # response at 100, 150 and 300 GeV and the longitudinal and transverse profiles from 100 to 400 GeV. The same for a run
-# of `configs/generation/gan3d_lcd_electron.yaml`: give its folder as the argument. Without one, a generator far too
-# small and hardly trained is made first, at energies ten times lower, to show the steps in seconds.
+# of `configs/generation/gan3d_lcd_electron.yaml` (or `..._small.yaml`, a quarter of an hour): give its folder as the
+# argument. Without one, a generator far too small and hardly trained is made first, at energies ten times lower, to
+# show the steps in seconds.
 
 # %%
 import sys

@@ -5,10 +5,12 @@
 # right: the surplus are cells of little energy. Here is the same check for any run of the project: number of hits,
 # visible energy and cell energies at three energies, generated and simulated.
 #
-# `trained = None` trains a small network for seconds, to show how it goes; the run of the published size is
-# `hgcal-gnn train configs/generation/wgan_ild_ahcal_pion.yaml`, and its folder belongs here.
+# Give the folder of a run as the argument: of `hgcal-gnn train configs/generation/wgan_ild_ahcal_pion.yaml`, or
+# `..._pion_small.yaml`, a quarter of an hour. Without one, a network far too small is trained for seconds first, to
+# show how it goes.
 
 # %%
+import sys
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -24,7 +26,8 @@ from hgcal_gnn.simulation.sample import write_sample
 from hgcal_gnn.training.generation.load import load_generator
 from hgcal_gnn.training.generation.run import run_generation
 
-trained: Path | None = None
+given = [Path(name) for name in sys.argv[1:] if Path(name).is_dir()]
+trained = given[0] if given else None
 layers = (1, 48) if trained else (1, 16)
 n_showers = 2000 if trained else 40  # at each energy
 energies = (20.0, 50.0, 80.0)
