@@ -71,6 +71,9 @@ def evaluate(
         ),
     ] = None,
     max_showers: Annotated[int | None, typer.Option(help="At most so many showers of each file.")] = None,
+    threshold: Annotated[
+        float, typer.Option(min=0.0, help="Leave cells of at most this energy [GeV] out of all samples.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="Of everything random: same files and seed, same numbers.")] = 0,
     quick: Annotated[
         bool, typer.Option("--quick", help="A first look: 2,000 showers, without the slow parts.")
@@ -89,7 +92,7 @@ def evaluate(
     labels = sample_names(generated, names)
     settings = EvaluationSettings(
         observables=tuple(observables or ()), convention=convention, max_showers=max_showers, seed=seed,
-        skip=tuple(skip or ()),
+        skip=tuple(skip or ()), threshold=threshold,
     )  # fmt: skip
     check_output(output, overwrite=overwrite)
     for path in (reference, *generated, *([training] if training else [])):

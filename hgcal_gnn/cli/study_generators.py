@@ -50,6 +50,9 @@ def compare_generators(
     same = [f"{method}={','.join(names)}" for method, names in seeds.items() if len(names) > 1]
     generated = [str(output / f"{run.name}.arrow") for run in runs]
     command = ["evaluate", "--reference", str(reference), "--generated", *generated, "--graph", str(graph)]
+    # what some cannot generate is asked of none
+    threshold = max(float(getattr(run.config.model, "threshold", 0.0)) for run in runs)
+    command += [*(["--threshold", str(threshold)] if threshold else [])]
     command += [*(["--same-model", *same] if same else []), *(["--quick"] if quick else [])]
     code = call([*command, "-o", str(output / "comparison"), "--overwrite"])
     if not code:

@@ -50,10 +50,13 @@ class ImageMaker:
     grid
     pdg_ids
         Kinds of particles.
+    threshold
+        Voxels of at most this energy [GeV] are empty, as they are in generated showers.
     """
 
     grid: VoxelGrid
     pdg_ids: Sequence[int]
+    threshold: float = 0.0
 
     def check(self, metadata: ShowerMetadata, *, source: str = "showers") -> None:
         """Refuse showers of another geometry."""
@@ -62,6 +65,8 @@ class ImageMaker:
     def __call__(self, showers: Showers) -> _Arrays:
         """Make the batch."""
         images, _ = self.grid.to_images(showers)
+        if self.threshold > 0:
+            images[images <= self.threshold] = 0.0
         return _Arrays(ImageBatch(torch.from_numpy(images), Condition.of(Particles.of(showers), self.pdg_ids)))
 
 

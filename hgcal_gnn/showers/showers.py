@@ -282,6 +282,13 @@ class Showers:
         limit = threshold if np.ndim(threshold) == 0 else np.asarray(threshold)[self.cell]
         return self.where(self.energy >= limit)
 
+    def cells_above(self, threshold: float) -> Showers:
+        """Add up the deposits of each cell and keep cells of more than `threshold` [GeV]; 0: change nothing."""
+        if threshold <= 0:
+            return self
+        merged = self.merged()
+        return merged.where(merged.energy > np.float32(threshold))
+
     def sorted_by_cell(self) -> Showers:
         """Sort the hits of each shower by cell; deposits of one cell keep their order."""
         if ascends_within(self.cell, self.offsets, strictly=False):

@@ -187,6 +187,16 @@ def test_samples_with_impossible_hits_are_refused(graph):
         open_sample("a", good.replace(metadata=ShowerMetadata(cells_sha256="f" * 64)), graph)
 
 
+def test_faint_cells_are_left_out_everywhere(graph):
+    """Of a cell with two deposits the sum counts; whichever way the showers are read."""
+    showers = showers_of(((0, 0, 1), (3e-3, 3e-3, 5e-3)), ((2,), (1e-3,)))
+    sample = open_sample("a", showers, graph, threshold=5e-3)
+    for read in (sample.showers(), sample[0:2], next(iter(sample.chunks()))):
+        assert read.n_hits.tolist() == [1, 0]
+        np.testing.assert_allclose(read.energy, [6e-3])
+    assert sample.at_most(1, seed=0).threshold == 5e-3
+
+
 def test_showers_are_drawn_by_seed_and_remarks_told(graph):
     many = showers_of(*[((number % 5,), (1e-3,)) for number in range(50)], ((), ()))
     some = [open_sample("a", many, graph, max_showers=10, seed=seed) for seed in (1, 1, 2)]

@@ -60,7 +60,9 @@ class HitParts:
         self.training = (
             None
             if training is None
-            else open_sample("training", training, graph, max_showers=MOST_TRAINING, seed=settings.seed)
+            else open_sample(
+                "training", training, graph, max_showers=MOST_TRAINING, threshold=settings.threshold, seed=settings.seed
+            )
         )
 
     def reconstruction(self, name: str) -> AfterReconstruction | NotAvailable:

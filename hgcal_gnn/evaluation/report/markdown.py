@@ -24,9 +24,10 @@ def markdown(found: Evaluation) -> str:
 def method(found: Evaluation) -> str:
     """Say in a paragraph how it was measured."""
     settings = found.settings
+    cut = f"cells of at most {settings.threshold:g} GeV left out, " if settings.threshold else ""
     return (
         f"hgcal-gnn {__version__}, geometry {found.detector or 'unknown'} ({found.cells_sha256[:12]}...), "
-        f"observables by the convention '{settings.convention}', {settings.replicas} bootstrap replicas, "
+        f"observables by the convention '{settings.convention}', {cut}{settings.replicas} bootstrap replicas, "
         f"seed {settings.seed}, computed in {duration(sum(found.seconds.values()))}. Each value has an error, and the "
         "floor it would have were the generator perfect; a significance is the excess over the floor in standard "
         "deviations of what chance gives."

@@ -77,7 +77,9 @@ def evaluate(
     told = progress or (lambda _: None)
     told("checking the samples")
     samples = {
-        name: open_sample(name, given, graph, max_showers=settings.max_showers, seed=settings.seed)
+        name: open_sample(
+            name, given, graph, max_showers=settings.max_showers, threshold=settings.threshold, seed=settings.seed
+        )
         for name, given in {REFERENCE: reference, **generated}.items()
     }
     material = material or load_material(graph.cells.detector)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class Sample:
         Those in use, ascending; None: all.
     remarks
         What a reader should know: empty showers, missing energies, ignored weights.
+    threshold
+        Cells of at most this energy [GeV] are left out.
     """
 
     name: str
@@ -44,12 +46,16 @@ class Sample:
     data: ShowerStore | Showers
     rows: I64 | None = None
     remarks: tuple[str, ...] = field(default=())
+    threshold: float = 0.0
 
     def __len__(self) -> int:
         return len(self.data) if self.rows is None else len(self.rows)
 
     def __getitem__(self, rows: slice) -> Showers:
-        return self.data[rows] if self.rows is None else self.data[self.rows[rows]]
+        return self._cut(self.data[rows] if self.rows is None else self.data[self.rows[rows]])
+
+    def _cut(self, showers: Showers) -> Showers:
+        return showers.cells_above(self.threshold)
 
     @property
     def metadata(self) -> ShowerMetadata:
@@ -59,10 +65,11 @@ class Sample:
     def chunks(self, size: int = CHUNK) -> Iterator[Showers]:
         """Iterate over at most `size` showers at a time; a store gives its record batches."""
         if self.rows is None:
-            yield from self.data.chunks() if isinstance(self.data, ShowerStore) else self.data.chunks(size)
+            whole = self.data.chunks() if isinstance(self.data, ShowerStore) else self.data.chunks(size)
+            yield from map(self._cut, whole)
             return
         for start in range(0, len(self.rows), size):
-            yield self.data[self.rows[start : start + size]]
+            yield self._cut(self.data[self.rows[start : start + size]])
 
     def at_most(self, number: int, seed: int) -> Sample:
         """Return the sample, or `number` of its showers drawn at random."""
@@ -70,13 +77,13 @@ class Sample:
             return self
         chosen = np.sort(np.random.default_rng(seed).choice(len(self), number, replace=False))
         rows = chosen if self.rows is None else self.rows[chosen]
-        return Sample(self.name, self.source, self.data, rows, self.remarks)
+        return replace(self, rows=rows)
 
     def showers(self) -> Showers:
         """Return all showers in use at once: for parts of the report that need them so, on few showers."""
         if isinstance(self.data, Showers):
-            return self.data if self.rows is None else self.data[self.rows]
-        return self.data[:] if self.rows is None else self.data.read(self.rows)
+            return self._cut(self.data if self.rows is None else self.data[self.rows])
+        return self._cut(self.data[:] if self.rows is None else self.data.read(self.rows))
 
     def column(self, name: str) -> Array:
         """Return one column of the showers, [n_showers]."""
@@ -98,9 +105,10 @@ class Sample:
 
 
 def open_sample(
-    name: str, given: Path | Showers, graph: CellGraph, *, max_showers: int | None = None, seed: int = 0
-) -> Sample:
-    """Open a sample and check every hit of the showers in use.
+    name: str, given: Path | Showers, graph: CellGraph, *, max_showers: int | None = None, threshold: float = 0.0,
+    seed: int = 0,
+) -> Sample:  # fmt: skip
+    """Open a sample and check every hit of the showers in use; cells of at most `threshold` [GeV] are left out.
 
     Raises
     ------
@@ -119,8 +127,8 @@ def open_sample(
     if max_showers is not None and max_showers < len(data):
         rows = np.sort(np.random.default_rng(seed).choice(len(data), max_showers, replace=False))
     sample = Sample(name, source, data, rows)
-    sample.remarks = _checked(sample, graph.n_cells)
-    return sample
+    sample.remarks = _checked(sample, graph.n_cells)  # of all hits: a NaN is no faint cell
+    return replace(sample, threshold=threshold)
 
 
 def known_energies(energy: Array) -> Array:

@@ -29,6 +29,8 @@ class EvaluationSettings:
         Which distances are computed for every observable; the first one ranks.
     max_showers
         At most so many showers of each file, drawn at random with `seed`; None: all.
+    threshold
+        Cells of at most this energy [GeV] are left out of all samples.
     replicas
         Bootstrap replicas behind each error.
     folds, epochs
@@ -52,6 +54,7 @@ class EvaluationSettings:
     convention: str = "ours"
     distances: tuple[str, ...] = DISTANCES
     max_showers: int | None = None
+    threshold: float = 0.0
     replicas: int = 100
     folds: int = 5
     epochs: int = 30

@@ -27,7 +27,9 @@ class VoxelModelConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    threshold: NonNegativeFloat = Field(0.0, description="voxels of at most this energy are empty [GeV]")
+    threshold: NonNegativeFloat = Field(
+        0.0, description="voxels of at most this energy are empty, in the training showers as in generated ones [GeV]"
+    )
     per_energy: bool = Field(
         default=False, description="generate voxels per energy: sums follow it at once, which published networks learn"
     )

@@ -33,7 +33,9 @@ class GANConfig(VoxelModelConfig):
     """Settings of the vanilla GAN."""
 
     kind: Literal["gan"] = "gan"
-    threshold: NonNegativeFloat = Field(1e-4, description="voxels of at most this energy are empty [GeV]")
+    threshold: NonNegativeFloat = Field(
+        1e-4, description="voxels of at most this energy are empty, in the training showers as in generated ones [GeV]"
+    )
     latent: PositiveInt = Field(100, description="size of the noise")
     channels: tuple[PositiveInt, ...] = Field((256, 128, 64, 32), description="of the generator, from the noise on")
     discriminator: tuple[PositiveInt, ...] = Field((32, 64, 128, 256, 128), description="channels")

@@ -41,7 +41,9 @@ class GAN3DConfig(VoxelModelConfig):
     """Settings of 3DGAN."""
 
     kind: Literal["gan3d"] = "gan3d"
-    threshold: NonNegativeFloat = Field(1e-6, description="voxels of at most this energy are empty [GeV]")
+    threshold: NonNegativeFloat = Field(
+        1e-6, description="voxels of at most this energy are empty, in the training showers as in generated ones [GeV]"
+    )
     angle: bool = Field(False, description="51x51x25 voxels and the polar angle; else 25x25x25")
     auxiliary: Literal["energy", "particle"] = Field(
         "energy", description="second task of the discriminator: energy, or which of two kinds of particles"

@@ -17,12 +17,13 @@ from hgcal_gnn.evaluation.total_energy import total_energy_chi2
 from hgcal_gnn.generation.generator import VoxelGenerator
 from hgcal_gnn.generation.particles import Particles
 from hgcal_gnn.training.generation.batches import rows_of
+from hgcal_gnn.training.generation.life import finite_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hgcal_gnn.batching.voxel_grid import VoxelGrid
-    from hgcal_gnn.config.generation import GenerationTrainConfig
+    from hgcal_gnn.config.generation import GenerationConfig
     from hgcal_gnn.evaluation.features import FeatureTable
     from hgcal_gnn.generation.adversarial import AdversarialModule
     from hgcal_gnn.generation.players import Stage
@@ -70,8 +71,8 @@ class Judge(lightning.Callback):
     validation
     grid, numbers, trained_on
         What showers are made and measured with.
-    settings
-    seed
+    config
+        Seed, threshold (of both samples) and settings of the training are taken from it.
     picture
         Called with reference and generated showers and the number of the check to draw samples; None: no pictures.
     """
@@ -82,12 +83,12 @@ class Judge(lightning.Callback):
         grid: VoxelGrid,
         numbers: CellNumbers,
         trained_on: TrainedOn,
-        settings: GenerationTrainConfig,
-        seed: int,
+        config: GenerationConfig,
         picture: Callable[[Showers, Showers, int], None] | None = None,
     ) -> None:
         self.validation, self.grid, self.numbers, self.trained_on = validation, grid, numbers, trained_on
-        self.settings, self.seed, self.picture = settings, seed, picture
+        self.settings, self.seed, self.picture = config.train, config.seed, picture
+        self.threshold = config.model.threshold
         self.lifeless = 0
         self._references: dict[str, Checked] = {}
 
@@ -104,7 +105,7 @@ class Judge(lightning.Callback):
         with module.averaged() as model:
             generator = VoxelGenerator(model, self.grid, self.trained_on, device=str(module.device))
             model.train(False)
-            generated = generator.sample(reference.particles, seed=self.seed + 1)
+            generated = finite_sample(generator, reference.particles, seed=self.seed + 1, number=number)
         measured = compare(reference.table, compute_features(generated, self.numbers, CHECKED))
         if self.settings.select == "total_energy_chi2":
             measured["chi2"] = _chi2(reference, generated)
@@ -129,7 +130,7 @@ class Judge(lightning.Callback):
     def _reference(self, stage: Stage) -> Checked:
         if stage.name not in self._references:
             rows = rows_of(self.validation, stage)[: self.settings.check_showers]
-            showers = self.validation.store[rows]
+            showers = self.validation.store[rows].cells_above(self.threshold)
             table = compute_features(showers, self.numbers, CHECKED)
             self._references[stage.name] = Checked(showers, Particles.of(showers), table)
         return self._references[stage.name]

@@ -117,7 +117,7 @@ def _finish(
 ) -> None:  # fmt: skip
     """Test, and write the results; the metrics last, as the sign that all is there."""
     rows = data.test.rows[:MOST_TESTED]
-    reference = data.test.store[rows]
+    reference = data.test.store[rows].cells_above(config.model.threshold)
     started = time.monotonic()
     generated = generator.sample(Particles.of(reference), seed=config.seed + 1)
     seconds = time.monotonic() - started

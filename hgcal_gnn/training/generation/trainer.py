@@ -115,7 +115,7 @@ def train_generator(
     torch.manual_seed(config.seed)
     checkpoint = checkpoint_of(folder)
     model = build_model(config, ImageSizes(grid.shapes, trained_on.pdg_ids, trained_on.energy))
-    maker = ImageMaker(grid, trained_on.pdg_ids)
+    maker = ImageMaker(grid, trained_on.pdg_ids, config.model.threshold)
     if checkpoint is None:
         random = np.random.default_rng(config.seed)
         some = np.sort(random.choice(len(data.train), min(FITTED_TO, len(data.train)), replace=False))
@@ -131,7 +131,7 @@ def train_generator(
     )  # fmt: skip
     n_checks = sum(stage.iterations for stage in stages) // every
     keeper = StageKeeper(folder.checkpoints, lambda n: _showers(data.train, maker, n, config.seed))
-    judge = Judge(data.validation, grid, numbers, trained_on, train, config.seed, picture)
+    judge = Judge(data.validation, grid, numbers, trained_on, config, picture)
     trainer = _trainer(config, folder, [EpochSeed(config.seed), judge, CheckLog(folder.log), keeper], n_checks)
     batches = EndlessBatches(
         data.train, maker, batch_size=train.batch_size, check_every=every, seed=config.seed, module=module,
