@@ -151,6 +151,24 @@ def test_a_collapsed_generator_stops_the_training(settings, tmp_path, monkeypatc
     assert len(read_rows(tmp_path / "run" / "log.csv")) >= 1
 
 
+def test_energies_that_are_not_finite_stop_the_training(settings, tmp_path, monkeypatch):
+    """In the second check: one bad number among good ones is enough, and the state at the first check is kept."""
+    generate = CaloShowerGAN.generate
+
+    def broken(self, condition, random=None):
+        images = generate(self, condition, random)
+        if read_rows(tmp_path / "run" / "log.csv"):
+            images[0, 0] = float("nan")
+        return images
+
+    monkeypatch.setattr(CaloShowerGAN, "generate", broken)
+    one_batch = settings(check_showers=200)
+    with pytest.raises(TrainingError, match=r"infinite: in 1 of \d+ showers of check 2. The state at check 1 is kept"):
+        run_generation(one_batch, tmp_path / "run")
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+    assert len(read_rows(tmp_path / "run" / "log.csv")) == 1
+
+
 @pytest.mark.parametrize("select", ["total_energy_chi2", "separation"])
 def test_without_a_measure_the_last_weights_are_kept(settings, tmp_path, caplog, select):
     """Both need more showers than these, and nothing stands in for what cannot be measured."""
