@@ -138,13 +138,16 @@ def test_a_loss_that_is_not_finite_stops_the_training(settings, tmp_path, monkey
     same_runs(run_generation(config, tmp_path / "run", resume=True), run)
 
 
-def test_a_collapsed_generator_stops_the_training(settings, tmp_path, monkeypatch):
-    """Showers that are empty, or all alike, in so many checks in a row."""
+@pytest.mark.parametrize("image", ["empty", "one", "one_per_energy"])
+def test_a_collapsed_generator_stops_the_training(settings, tmp_path, monkeypatch, image):
+    """Showers that are empty, or all alike, in so many checks in a row; energies still have a width then."""
+    fixed = torch.linspace(0.0, 0.02, 368)
 
-    def nothing(self, condition, random=None):  # noqa: ARG001
-        return torch.zeros(len(condition), 368)
+    def collapsed(self, condition, random=None):  # noqa: ARG001
+        sums = {"empty": 0 * condition.energy, "one": 1 + 0 * condition.energy, "one_per_energy": condition.energy}
+        return sums[image][:, None] * fixed
 
-    monkeypatch.setattr(CaloShowerGAN, "generate", nothing)
+    monkeypatch.setattr(CaloShowerGAN, "generate", collapsed)
     with pytest.raises(TrainingError, match=r"has collapsed: .* in the last 2 checks"):
         run_generation(settings(collapse_patience=2), tmp_path / "run")
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
@@ -167,6 +170,11 @@ def test_energies_that_are_not_finite_stop_the_training(settings, tmp_path, monk
         run_generation(one_batch, tmp_path / "run")
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
     assert len(read_rows(tmp_path / "run" / "log.csv")) == 1
+
+
+def test_a_healthy_generator_does_not(settings, tmp_path):
+    run = run_generation(settings(collapse_patience=1), tmp_path / "run")
+    assert len(read_rows(run.log)) == 3
 
 
 @pytest.mark.parametrize("select", ["total_energy_chi2", "separation"])

@@ -17,7 +17,7 @@ from hgcal_gnn.evaluation.total_energy import total_energy_chi2
 from hgcal_gnn.generation.generator import VoxelGenerator
 from hgcal_gnn.generation.particles import Particles
 from hgcal_gnn.training.generation.batches import rows_of
-from hgcal_gnn.training.generation.life import finite_sample
+from hgcal_gnn.training.generation.life import LIFELESS, difference_at_one_particle, finite_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,6 @@ CHECKED = (
     "largest_share", "hit_mips_mean", "hit_mips_spread",
 )  # fmt: skip
 REPLICAS = 8  # of the floor, which is a small correction here
-LIFELESS = 1e-3  # response, or spread of responses, that no shower sample has
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +105,9 @@ class Judge(lightning.Callback):
             generator = VoxelGenerator(model, self.grid, self.trained_on, device=str(module.device))
             model.train(False)
             generated = finite_sample(generator, reference.particles, seed=self.seed + 1, number=number)
+            difference = difference_at_one_particle(
+                generator, reference.particles, seed=self.seed + 2, number=number
+            )  # fmt: skip
         measured = compare(reference.table, compute_features(generated, self.numbers, CHECKED))
         if self.settings.select == "total_energy_chi2":
             measured["chi2"] = _chi2(reference, generated)
@@ -116,7 +118,7 @@ class Judge(lightning.Callback):
         }[self.settings.select]
         if self.picture is not None and self.settings.pictures and (number + 1) % self.settings.pictures == 0:
             self.picture(reference.showers, generated, number)
-        self._look_for_life(measured, number)
+        self._look_for_life(measured, difference, number)
         return measured
 
     def state_dict(self) -> dict[str, Any]:
@@ -135,16 +137,17 @@ class Judge(lightning.Callback):
             self._references[stage.name] = Checked(showers, Particles.of(showers), table)
         return self._references[stage.name]
 
-    def _look_for_life(self, measured: dict[str, float], number: int) -> None:
+    def _look_for_life(self, measured: dict[str, float], difference: float, number: int) -> None:
         """Stop a training whose showers have been empty or all alike for long."""
-        alive = measured["response"] > LIFELESS and measured["response_width"] > LIFELESS
+        alive = all(value > LIFELESS for value in (measured["response"], measured["response_width"], difference))
         self.lifeless = 0 if alive else self.lifeless + 1
         if self.lifeless >= self.settings.collapse_patience:
             msg = (
                 f"the generator has collapsed: its showers have been empty or all alike in the last {self.lifeless} "
                 f"checks (check {number + 1}: response {measured['response']:.3g}, its width "
-                f"{measured['response_width']:.3g} of the reference). The state is kept; try a smaller learning rate, "
-                "more steps of the critic, or another seed"
+                f"{measured['response_width']:.3g} of the reference, difference at one particle "
+                f"{difference:.3g}). The state is kept; try a smaller learning rate, more steps of the critic, or "
+                "another seed"
             )
             raise TrainingError(msg)
 

@@ -9,9 +9,14 @@ import numpy as np
 from hgcal_gnn.errors import TrainingError
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from hgcal_gnn.generation.generator import VoxelGenerator
     from hgcal_gnn.generation.particles import Particles
     from hgcal_gnn.showers.showers import Showers
+
+AGAIN = 16  # showers of one particle
+LIFELESS = 1e-3  # response, its spread, or the difference between showers of one particle, that no shower sample has
 
 
 def finite_sample(generator: VoxelGenerator, particles: Particles, *, seed: int, number: int) -> Showers:
@@ -41,3 +46,29 @@ def finite_sample(generator: VoxelGenerator, particles: Particles, *, seed: int,
         )
         raise TrainingError(msg)
     return generator.to_showers(images, particles, seed=seed)
+
+
+def difference_at_one_particle(generator: VoxelGenerator, particles: Particles, *, seed: int, number: int) -> float:
+    """Return how much showers of one and the same particle, the one of the median energy, differ.
+
+    Over all particles even a generator without any fluctuation has a width: that of their energies.
+
+    Returns
+    -------
+    float
+        The larger one of the relative standard deviations of visible energy and of the number of hits; 0 without hits.
+
+    Raises
+    ------
+    TrainingError
+        If energies are not finite.
+    """
+    middle = int(np.argsort(particles.incident_energy)[len(particles) // 2])
+    same = particles[middle : middle + 1].repeated(AGAIN)
+    showers = finite_sample(generator, same, seed=seed, number=number)
+    return max(_relative_width(showers.visible), _relative_width(showers.n_hits))
+
+
+def _relative_width(values: ArrayLike) -> float:
+    mean = float(np.mean(values, dtype=np.float64))
+    return float(np.std(values, dtype=np.float64)) / mean if mean > 0 else 0.0
