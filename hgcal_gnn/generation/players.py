@@ -127,7 +127,7 @@ class Stage:
     iterations
         Batches.
     energy
-        Train on particles of these energies only [GeV]: from the first, up to the second inclusive; None: all.
+        Train on particles of these energies only [GeV], both ends included; None: all.
     """
 
     name: str

@@ -45,7 +45,9 @@ class CaloShowerGANConfig(VoxelModelConfig):
     critic_steps: PositiveInt = Field(8, description="D/G ratio: steps of the critic per step of the generator")
     generator_optimiser: OptimiserConfig = OptimiserConfig.of(learning_rate=1e-4, betas=(0.5, 0.999))
     critic_optimiser: OptimiserConfig = OptimiserConfig.of(learning_rate=1e-4, betas=(0.9, 0.999))
-    split: tuple[PositiveFloat, ...] = Field((), description="energies [GeV] at which another GAN takes over")
+    split: tuple[PositiveFloat, ...] = Field(
+        (), description="energies [GeV] at which another GAN takes over; both train on them"
+    )
     generators: tuple[tuple[PositiveInt, ...], ...] = Field(
         (), description="hidden layers of the generators of a split, lowest energies first; default: generator for all"
     )

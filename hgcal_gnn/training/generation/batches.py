@@ -92,9 +92,13 @@ class EndlessBatches:
 
 
 def rows_of(sample: Sample, stage: Stage) -> np.ndarray:
-    """Return the showers of a sample that a stage is about, int64 [n], rows of the store."""
+    """Return the showers of a sample that a stage is about, int64 [n], rows of the store.
+
+    Those of an energy at which one stage ends and another begins belong to both, as published for CaloShowerGAN: both
+    then know it, and neither has to go beyond what it was trained on.
+    """
     if stage.energy is None:
         return sample.rows
     low, high = stage.energy
     energy = sample.energy
-    return sample.rows[(energy > np.float32(low)) & (energy <= np.float32(high))]
+    return sample.rows[(energy >= np.float32(low)) & (energy <= np.float32(high))]

@@ -72,7 +72,7 @@ def check_stages(stages: Iterable[Stage], data: RunData) -> None:
                 low, high = stage.energy or (0.0, np.inf)
                 energy = sample.energy
                 msg = (
-                    f"{sample.store.path}: no shower above {low:g} and up to {high:g} GeV to {purpose} (stage "
+                    f"{sample.store.path}: no shower from {low:g} to {high:g} GeV to {purpose} (stage "
                     f"{stage.name}); these have {energy.min():g} to {energy.max():g} GeV: change model.split, or add "
                     "showers"
                 )
