@@ -9,8 +9,7 @@ import numpy as np
 from hgcal_gnn.errors import TrainingError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
+    from hgcal_gnn.arrays import Array
     from hgcal_gnn.generation.generator import VoxelGenerator
     from hgcal_gnn.generation.particles import Particles
     from hgcal_gnn.showers.showers import Showers
@@ -69,6 +68,6 @@ def difference_at_one_particle(generator: VoxelGenerator, particles: Particles, 
     return max(_relative_width(showers.visible), _relative_width(showers.n_hits))
 
 
-def _relative_width(values: ArrayLike) -> float:
-    mean = float(np.mean(values, dtype=np.float64))
-    return float(np.std(values, dtype=np.float64)) / mean if mean > 0 else 0.0
+def _relative_width(values: Array) -> float:
+    mean = float(values.mean(dtype=np.float64))
+    return float(values.std(dtype=np.float64)) / mean if mean > 0 else 0.0
