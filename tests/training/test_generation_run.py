@@ -24,12 +24,12 @@ from hgcal_gnn.geometry.detectors import make_detector
 from hgcal_gnn.simulation.beam import Beam, parse_spectrum
 from hgcal_gnn.simulation.sample import write_sample
 from hgcal_gnn.training.data import open_data
-from hgcal_gnn.training.generation.judge import CHECKED, compare
+from hgcal_gnn.training.generation.judge import CHECKED, compare, mean_ratios
 from hgcal_gnn.training.generation.load import load_generator
 from hgcal_gnn.training.generation.pictures import Pictures
 from hgcal_gnn.training.generation.run import run_generation
 from hgcal_gnn.training.run_folder import RunFolder
-from hgcal_gnn.training_log import read_rows
+from hgcal_gnn.training_log import read_rows, write_rows
 
 DETECTOR = "calochallenge-1-photons"
 
@@ -76,7 +76,11 @@ def test_what_a_run_leaves_behind(settings, tmp_path):
     metrics = json.loads(run.metrics.read_text())
     assert metrics["outside_of_voxels"] == 0
     assert metrics["checks"] == 3
-    assert [row["step"] for row in read_rows(run.log)] == [4, 8, 12]
+    rows = read_rows(run.log)
+    assert [row["step"] for row in rows] == [4, 8, 12]
+    ratios = {name.removeprefix("val_ratio_") for name in rows[0] if name.startswith("val_ratio_")}
+    assert ratios == set(CHECKED) - {"response", "n_hits"}  # those two have columns of other names
+    assert rows[-1]["val_ratio_mean_layer"] == pytest.approx(1.0, abs=0.9)
     assert [path.name for path in run.pictures.iterdir()] == ["0002.png"]
     assert run.plot("samples.png").stat().st_size > 1000
     assert run.plot("training.png").stat().st_size > 1000
@@ -247,6 +251,34 @@ StageKeeper._end_stage = keep
 if __name__ == "__main__":
     run_generation(read_run(folder / "run.yaml"), folder / "run")
 """
+
+
+def test_ratios_of_means(settings):
+    """1 for the same showers; of the showers that have a value; NaN if there is none."""
+    data = open_data(settings().data)
+    showers = data.validation.store[data.validation.rows[:50]]
+    numbers = CellNumbers.of(data.graph.cells, data.material)
+    empty = showers.where(np.zeros(len(showers.cell), dtype=bool))
+    some = showers.where(showers.shower < 10)
+    ours, first, half_empty, nothing = (
+        compute_features(one, numbers, CHECKED) for one in (showers, showers[np.arange(10)], some, empty)
+    )
+    assert all(ratio == pytest.approx(1.0) for ratio in mean_ratios(ours, ours).values())
+    ratios = mean_ratios(ours, half_empty)
+    expected = np.mean(first.column("mean_layer"), dtype=float) / np.mean(ours.column("mean_layer"), dtype=float)
+    assert ratios["ratio_mean_layer"] == pytest.approx(expected, rel=1e-6)
+    assert np.isnan(mean_ratios(ours, nothing)["ratio_mean_layer"])
+
+
+def test_a_log_without_the_newer_columns_goes_on(tmp_path):
+    """A run of an earlier version is resumed: its checks have no values there."""
+    old = {"epoch": 0, "step": 4, "train_loss": 1.0, "val_loss": 0.5, "lr": 0.1, "seconds": 2.0}
+    write_rows(tmp_path / "log.csv", [old])
+    rows = [*read_rows(tmp_path / "log.csv"), {**old, "epoch": 1, "step": 8, "val_ratio_mean_layer": 0.9}]
+    write_rows(tmp_path / "log.csv", rows)
+    found = read_rows(tmp_path / "log.csv")
+    assert [row["val_loss"] for row in found] == [0.5, 0.5]
+    assert [row["val_ratio_mean_layer"] for row in found] == pytest.approx([np.nan, 0.9], nan_ok=True)
 
 
 def judged_again(run):

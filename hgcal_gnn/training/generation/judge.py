@@ -22,6 +22,7 @@ from hgcal_gnn.training.generation.life import LIFELESS, difference_at_one_parti
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hgcal_gnn.arrays import F32
     from hgcal_gnn.batching.voxel_grid import VoxelGrid
     from hgcal_gnn.config.generation import GenerationConfig
     from hgcal_gnn.evaluation.features import FeatureTable
@@ -38,6 +39,7 @@ CHECKED = (
     "response", "n_hits", "mean_layer", "layer_spread", "start_layer", "depth_90", "radius_mean", "radius_spread",
     "largest_share", "hit_mips_mean", "hit_mips_spread",
 )  # fmt: skip
+COMPARED = ("response", "n_hits")  # whose means `compare` tells
 REPLICAS = 8  # of the floor, which is a small correction here
 
 
@@ -62,8 +64,8 @@ class Judge(lightning.Callback):
     """After each check interval: logs how generated showers compare to the validation sample, and decides.
 
     Logged: ``val/response`` and ``val/response_width`` (generated over reference), ``val/occupancy`` (likewise),
-    ``val/separation`` (mean separation power - floor), ``val/chi2`` where it selects, and ``val/loss``, by which the
-    best weights are chosen.
+    ``val/separation`` (mean separation power - floor), ``val/ratio_...`` of the means of the other observables (see
+    `mean_ratios`), ``val/chi2`` where it selects, and ``val/loss``, by which the best weights are chosen.
 
     Parameters
     ----------
@@ -108,7 +110,8 @@ class Judge(lightning.Callback):
             difference = difference_at_one_particle(
                 generator, reference.particles, seed=self.seed + 2, number=number
             )  # fmt: skip
-        measured = compare(reference.table, compute_features(generated, self.numbers, CHECKED))
+        table = compute_features(generated, self.numbers, CHECKED)
+        measured = compare(reference.table, table) | mean_ratios(reference.table, table)
         if self.settings.select == "total_energy_chi2":
             measured["chi2"] = _chi2(reference, generated)
         measured["loss"] = {
@@ -167,6 +170,28 @@ def compare(reference: FeatureTable, generated: FeatureTable) -> dict[str, float
         "occupancy": hits[1] / max(hits[0], 1e-12),
         "separation": float(np.mean(known)) if known else math.nan,
     }
+
+
+def mean_ratios(reference: FeatureTable, generated: FeatureTable) -> dict[str, float]:
+    """Return the means of the observables that `compare` does not tell, generated over reference.
+
+    Returns
+    -------
+    dict of float by ``ratio_`` and the observable
+        Of the showers that have it (empty ones have no layers); NaN where none has, or the mean of the reference is 0.
+    """
+    ratios = {}
+    for name in CHECKED:
+        if name not in COMPARED:
+            ours, theirs = (_mean_of_known(table.column(name)) for table in (reference, generated))
+            ratios[f"ratio_{name}"] = theirs / ours if ours else math.nan
+    return ratios
+
+
+def _mean_of_known(values: F32) -> float:
+    """Return the mean of the finite values, NaN if there are none."""
+    known = values[np.isfinite(values)]
+    return float(known.mean(dtype=np.float64)) if len(known) else math.nan
 
 
 def _chi2(reference: Checked, generated: Showers) -> float:
