@@ -128,9 +128,13 @@ class Stage:
         Batches.
     energy
         Train on particles of these energies only [GeV], both ends included; None: all.
+    warm_up
+        Iterations before which nothing of what the stage trains is used: checks until then are no candidates for its
+        best weights.
     """
 
     name: str
     players: tuple[Player, ...]
     iterations: int
     energy: tuple[float, float] | None = None
+    warm_up: int = 0

@@ -98,13 +98,13 @@ class Keeper(Checkpoint):
         self._take(trainer)
         self._save(trainer)
 
-    def _take(self, trainer: lightning.Trainer) -> None:
-        """Keep the weights if they are the best ones, and decide whether to stop."""
+    def _take(self, trainer: lightning.Trainer, *, counts: bool = True) -> None:
+        """Keep the weights if they are the best ones (and `counts`), and decide whether to stop."""
         state = self.state
         loss = float(trainer.callback_metrics[LOSS])
         state.epochs = trainer.current_epoch + 1
         state.seconds = self._before + time.monotonic() - self._started
-        if loss < state.best_loss:
+        if counts and loss < state.best_loss:
             state.best_loss, state.best_epoch, state.waited = loss, trainer.current_epoch, 0
             if trainer.is_global_zero:
                 self.save_best()

@@ -214,7 +214,7 @@ def post_processor_stage(
         Player("post_processor_warm_up", network, only_same, config.optimiser, until=warm),
         Player("post_processor", network, all_losses, config.optimiser, since=warm),
     )
-    return Stage("post_processor", players, n)
+    return Stage("post_processor", players, n, warm_up=warm)
 
 
 def _sorted_difference(network: PostProcessor, ours: Tensor, theirs: Tensor, config: PostProcessorConfig) -> Tensor:

@@ -44,9 +44,9 @@ class StageKeeper(Keeper):
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: AdversarialModule) -> None:  # type: ignore[override]
         """Keep what the checks found; at the end of a stage go back to its best weights."""
         self.save_best = lambda: self._write(module)
-        stage, _ = module.stage_at(int(module.iteration) - 1)
+        stage, last = module.stage_at(int(module.iteration) - 1)
         after, _ = module.stage_at(int(module.iteration))
-        self._take(trainer)
+        self._take(trainer, counts=last >= stage.warm_up)
         if after is not stage or trainer.current_epoch + 1 == trainer.max_epochs:
             self._end_stage(trainer, module, stage.name)
         self._save(trainer)
