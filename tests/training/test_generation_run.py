@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from hgcal_gnn.geometry.detectors import make_detector
 from hgcal_gnn.simulation.beam import Beam, parse_spectrum
 from hgcal_gnn.simulation.sample import write_sample
 from hgcal_gnn.training.data import open_data
-from hgcal_gnn.training.generation.judge import CHECKED, compare, mean_ratios
+from hgcal_gnn.training.generation.judge import CHECKED, Judge, compare, mean_ratios
 from hgcal_gnn.training.generation.load import load_generator
 from hgcal_gnn.training.generation.pictures import Pictures
 from hgcal_gnn.training.generation.run import run_generation
@@ -209,6 +210,30 @@ def test_half_precision_trains(settings, tmp_path):
     assert set(kept) == {"float32"}
 
 
+def test_half_precision_trains_3d_convolutions(tmp_path, monkeypatch):
+    """A critic with gradient penalty, whose second derivatives pass through them."""
+    monkeypatch.setenv("HGCAL_GNN_CACHE", str(tmp_path / "cache"))
+    beam = {"particle": "photon", "energy": "10..50", "direction": [1.0, 0.0, 0.0], "number": 60, "seed": 1}
+    content = {
+        "data": {
+            "detector": "ild-ecal",
+            "window": {"eta": [-0.0105, 0.0105], "phi": [-0.0105, 0.0105], "layers": [1, 8]},
+            "train": {"simulate": beam},
+            "empty": "drop",
+        },
+        "model": {"kind": "wgan_gp", "latent": 4, "channels": 2, "critic_channels": 2, "critic_hidden": [4],
+                  "constrainer_channels": 2, "constrainer_hidden": 4, "critic_steps": 1},
+        "train": {"iterations": 2, "batch_size": 4, "check_every": 1, "check_showers": 8, "device": "cpu",
+                  "pictures": 0, "precision": "bf16-mixed"},
+    }  # fmt: skip
+    run = run_generation(check_run(content, "here"), tmp_path / "run")
+    rows = read_rows(run.log)
+    losses = [name for name in rows[0] if name.startswith("train_")]
+    assert {"train_generator", "train_critic", "train_constrainer"} <= set(losses)
+    assert np.isfinite([[row[name] for name in losses] for row in rows]).all()
+    assert {str(values.dtype) for name, values in load_file(run.weights).items() if "weight" in name} == {"float32"}
+
+
 @pytest.mark.slow  # processes of their own
 def test_two_processes_train_one_generator(settings, tmp_path):
     """Gradients are averaged: both have the same weights, and one of them writes."""
@@ -303,6 +328,25 @@ def test_kept_weights_are_those_of_the_best_check(settings, tmp_path, averaging)
     assert found["response"] == pytest.approx(best["val_response"], rel=1e-5)
 
 
+def test_weights_are_chosen_by_the_total_energy(settings, tmp_path):
+    """At few energies with enough showers each the chi2 is measured, and the smallest one decides."""
+    cells = make_detector(DETECTOR)
+    beam = Beam("photon", parse_spectrum("1,4"), direction=(0.0, 0.0, 1.0))
+    write_sample(cells, beam, 800, tmp_path / "two.arrow", seed=1)
+    config = settings({"generator_optimiser": {"learning_rate": 0.02}}, select="total_energy_chi2")
+    train = config.data.train.model_copy(update={"showers": tmp_path / "two.arrow"})
+    data = config.data.model_copy(update={"train": train, "validation_fraction": 0.6})
+    run = run_generation(config.model_copy(update={"data": data}), tmp_path / "run")
+    chi2 = [row["val_chi2"] for row in read_rows(run.log)]
+    assert np.isfinite(chi2).all()
+    assert len(set(chi2)) == 3
+    assert [row["val_loss"] for row in read_rows(run.log)] == chi2
+    best = {"name": "gan", "best_loss": pytest.approx(min(chi2)), "best_check": int(np.argmin(chi2)) + 1}
+    assert json.loads(run.metrics.read_text())["stages"] == [best]
+    found = judged_again(run)
+    assert found["response"] == pytest.approx(read_rows(run.log)[int(np.argmin(chi2))]["val_response"], rel=1e-5)
+
+
 def test_each_stage_has_a_best_check_of_its_own(settings, tmp_path):
     run = run_generation(settings({"split": [2.0]}, averaging=0.9), tmp_path / "run")
     rows = read_rows(run.log)
@@ -312,3 +356,19 @@ def test_each_stage_has_a_best_check_of_its_own(settings, tmp_path):
         best = min(checks, key=lambda row: row["val_loss"])
         assert stage["best_check"] == best["epoch"] + 1
         assert stage["best_loss"] == pytest.approx(best["val_loss"])
+
+
+def test_checks_of_a_warm_up_are_no_candidates(settings, tmp_path, monkeypatch):
+    """The first check would be the best one; but until iteration 5 nothing of what is trained is used."""
+    stages, check = CaloShowerGAN.stages, Judge.check
+
+    def warming_up(self, iterations):
+        return [replace(stage, warm_up=5) for stage in stages(self, iterations)]
+
+    def worse_and_worse(self, module, stage, number):
+        return {**check(self, module, stage, number), "loss": float(number)}
+
+    monkeypatch.setattr(CaloShowerGAN, "stages", warming_up)
+    monkeypatch.setattr(Judge, "check", worse_and_worse)
+    run = run_generation(settings(), tmp_path / "run")
+    assert json.loads(run.metrics.read_text())["stages"] == [{"name": "gan", "best_loss": 1.0, "best_check": 2}]
