@@ -328,25 +328,6 @@ def test_kept_weights_are_those_of_the_best_check(settings, tmp_path, averaging)
     assert found["response"] == pytest.approx(best["val_response"], rel=1e-5)
 
 
-def test_weights_are_chosen_by_the_total_energy(settings, tmp_path):
-    """At few energies with enough showers each the chi2 is measured, and the smallest one decides."""
-    cells = make_detector(DETECTOR)
-    beam = Beam("photon", parse_spectrum("1,4"), direction=(0.0, 0.0, 1.0))
-    write_sample(cells, beam, 800, tmp_path / "two.arrow", seed=1)
-    config = settings({"generator_optimiser": {"learning_rate": 0.02}}, select="total_energy_chi2")
-    train = config.data.train.model_copy(update={"showers": tmp_path / "two.arrow"})
-    data = config.data.model_copy(update={"train": train, "validation_fraction": 0.6})
-    run = run_generation(config.model_copy(update={"data": data}), tmp_path / "run")
-    chi2 = [row["val_chi2"] for row in read_rows(run.log)]
-    assert np.isfinite(chi2).all()
-    assert len(set(chi2)) == 3
-    assert [row["val_loss"] for row in read_rows(run.log)] == chi2
-    best = {"name": "gan", "best_loss": pytest.approx(min(chi2)), "best_check": int(np.argmin(chi2)) + 1}
-    assert json.loads(run.metrics.read_text())["stages"] == [best]
-    found = judged_again(run)
-    assert found["response"] == pytest.approx(read_rows(run.log)[int(np.argmin(chi2))]["val_response"], rel=1e-5)
-
-
 def test_each_stage_has_a_best_check_of_its_own(settings, tmp_path):
     run = run_generation(settings({"split": [2.0]}, averaging=0.9), tmp_path / "run")
     rows = read_rows(run.log)
