@@ -328,6 +328,34 @@ def test_kept_weights_are_those_of_the_best_check(settings, tmp_path, averaging)
     assert found["response"] == pytest.approx(best["val_response"], rel=1e-5)
 
 
+def test_weights_are_chosen_by_the_total_energy(settings, tmp_path, monkeypatch):
+    """At few energies with enough showers each the chi2 is measured, and the smallest one decides."""
+    cells = make_detector(DETECTOR)
+    beam = Beam("photon", parse_spectrum("1,4"), direction=(0.0, 0.0, 1.0))
+    write_sample(cells, beam, 800, tmp_path / "two.arrow", seed=1)
+    config = settings(select="total_energy_chi2")
+    train = config.data.train.model_copy(update={"showers": tmp_path / "two.arrow"})
+    data = config.data.model_copy(update={"train": train, "validation_fraction": 0.6})
+    showers = open_data(data).validation.store[:200]
+    response = showers.visible / showers.incident_energy
+    log = tmp_path / "run" / "log.csv"
+
+    def nearest_in_the_second_check(self, condition, random=None):  # noqa: ARG001
+        scale = {0: 1.2, 1: 1.0}.get(len(read_rows(log)), 1.1)
+        noise = torch.randn(len(condition), generator=random)
+        total = scale * condition.energy * (response.mean() + response.std() * noise).clamp(min=0.0)
+        return (total / 368)[:, None].expand(-1, 368)
+
+    monkeypatch.setattr(CaloShowerGAN, "generate", nearest_in_the_second_check)
+    run = run_generation(config.model_copy(update={"data": data}), tmp_path / "run")
+    rows = read_rows(run.log)
+    chi2 = [row["val_chi2"] for row in rows]
+    assert chi2[1] < chi2[2] < chi2[0] < np.inf
+    assert [row["val_loss"] for row in rows] == chi2
+    best = {"name": "gan", "best_loss": pytest.approx(chi2[1]), "best_check": 2}
+    assert json.loads(run.metrics.read_text())["stages"] == [best]
+
+
 def test_each_stage_has_a_best_check_of_its_own(settings, tmp_path):
     run = run_generation(settings({"split": [2.0]}, averaging=0.9), tmp_path / "run")
     rows = read_rows(run.log)
