@@ -23,6 +23,7 @@ PANELS = {
 }
 RATIOS = ("val_response", "val_occupancy")  # generated / reference
 MINUTE = 60.0
+RATIO_RANGE = (0.05, 20.0)  # what is beyond has failed, or hardly begun
 
 
 def trainings_figure(logs: Mapping[str, Mapping[str, F64]]) -> Figure:
@@ -43,6 +44,7 @@ def trainings_figure(logs: Mapping[str, Mapping[str, F64]]) -> Figure:
         if column in RATIOS:
             ax.axhline(1.0, color=FAINT, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
             ax.set_yscale("log")
+            ax.set_ylim(*RATIO_RANGE)
             plain_log_ticks(ax.yaxis)
         else:
             ax.set_ylim(bottom=0)
