@@ -58,11 +58,11 @@ def sample(*energies):
 
 
 def test_stages_need_showers():
-    """A bound belongs to the stage below it: at 4 GeV nothing lies above 4 GeV."""
+    """A bound belongs to the stages on both sides of it; at 2 GeV nothing lies above 4 GeV."""
     low, high = (Stage(name, [], 1, energy=limits) for name, limits in (("low", (0.0, 4.0)), ("high", (4.0, np.inf))))
-    check_stages([low], SimpleNamespace(train=sample(4.0), validation=sample(4.0)))
-    for train, validation, purpose in ((sample(4.0), sample(8.0), "train on"), (sample(8.0), sample(4.0), "validate")):
-        with pytest.raises(UsageError, match=f"above 4 and up to inf GeV to {purpose} .stage high.; these have 4 to 4"):
+    check_stages([low, high], SimpleNamespace(train=sample(4.0), validation=sample(4.0)))
+    for train, validation, purpose in ((sample(2.0), sample(8.0), "train on"), (sample(8.0), sample(2.0), "validate")):
+        with pytest.raises(UsageError, match=f"from 4 to inf GeV to {purpose} .stage high.; these have 2 to 2"):
             check_stages([high], SimpleNamespace(train=train, validation=validation))
 
 
