@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
@@ -17,7 +18,7 @@ TRANSFORMS: dict[str, type[Transform]] = {}  # by the name that configurations u
 Kind = TypeVar("Kind", bound="type[Transform]")
 
 
-class Transform(nn.Module):
+class Transform(nn.Module, ABC):
     """A function of arrays whose first axis counts showers or hits, and its exact inverse.
 
     Fitted numbers are buffers in double precision: they travel with the model's state and device. Values keep their
@@ -70,6 +71,7 @@ class Transform(nn.Module):
     def finish(self) -> None:
         """Turn what was taken in into the fitted numbers."""
 
+    @abstractmethod
     def forward(self, values: Tensor, incident_energy: Tensor | None = None) -> Tensor:
         """Transform.
 
@@ -80,11 +82,10 @@ class Transform(nn.Module):
         UsageError
             If it was not fitted, or needs the incident energy.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def inverse(self, values: Tensor, incident_energy: Tensor | None = None) -> Tensor:
         """Undo `forward`."""
-        raise NotImplementedError
 
     def check_fitted(self) -> None:
         """Refuse to work with numbers nobody fitted."""

@@ -5,6 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from hgcal_gnn.evaluation.histograms import separation
+from hgcal_gnn.evaluation.text import UNKNOWN, markdown_table, with_error
+from hgcal_gnn.training.run_folder import RunFolder
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -27,9 +33,6 @@ def study_table(output: Path, names: Sequence[str]) -> str:
     names
         Of the runs, which are those of their samples.
     """
-    from hgcal_gnn.evaluation.text import UNKNOWN, markdown_table
-    from hgcal_gnn.training.run_folder import RunFolder
-
     found = json.loads((output / "comparison" / "metrics.json").read_text(encoding="utf-8"))
     spectra = found["hit_energies"]
     peak = _peak(spectra.get(REFERENCE, {}))
@@ -57,13 +60,11 @@ def study_table(output: Path, names: Sequence[str]) -> str:
 
 
 def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}g}"
+    return UNKNOWN if value is None else f"{value:.{digits}g}"
 
 
 def _measured(distance: dict[str, float | None]) -> str:
     """Write value, error and floor of a distance."""
-    from hgcal_gnn.evaluation.text import UNKNOWN, with_error
-
     value, error, floor = (distance.get(key) for key in ("value", "error", "floor"))
     if value is None or error is None:
         return UNKNOWN
@@ -72,21 +73,15 @@ def _measured(distance: dict[str, float | None]) -> str:
 
 def _mean_excess(distances: dict[str, dict[str, dict[str, float | None]]]) -> str:
     """Return the mean separation power above the floor, of all observables that have one."""
-    import numpy as np
-
     some = [one.get("separation_power", {}).get("excess") for one in distances.values()]
     known = [value for value in some if value is not None]
-    return _number(float(np.mean(known)), 3) if known else "-"
+    return _number(float(np.mean(known)), 3) if known else UNKNOWN
 
 
 def _spectrum_separation(spectra: dict[str, Any], name: str) -> str:
     """Return the separation power of the spectra of hit energies in MIPs."""
-    import numpy as np
-
-    from hgcal_gnn.evaluation.histograms import separation
-
     if not all("mips" in spectra.get(one, {}) for one in (REFERENCE, name)):
-        return "-"
+        return UNKNOWN
     counts = [np.asarray(spectra[one]["mips"]["mean"]) for one in (REFERENCE, name)]
     return _number(float(separation(*counts)), 3)
 
@@ -94,5 +89,5 @@ def _spectrum_separation(spectra: dict[str, Any], name: str) -> str:
 def _peak(spectrum: dict[str, Any]) -> tuple[str, str]:
     peak = spectrum.get("mip_peak", {})
     if peak.get("position") is None:
-        return "none", "-"
+        return "none", UNKNOWN
     return _number(peak["position"], 3), _number(peak["width"], 3)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NEEDED = ("offsets", "cell", "energy", "incident_energy")
 FIRST_BAD = 5  # showers named in a message
 UNIT_VECTOR_TOLERANCE = 1e-3
+AT_THE_DOOR = 'correct the source, or drop or keep these hits with invalid="drop" or "keep"'
 
 logger = logging.getLogger(__name__)
 
@@ -102,9 +103,6 @@ def check_values(showers: Showers, source: str, n_cells: int | None) -> None:
     _refuse(bad_energy, source, "incident_energy is NaN, infinite or negative")
     norm = np.hypot(np.hypot(showers.direction_x, showers.direction_y), showers.direction_z)
     _refuse(np.flatnonzero(np.abs(norm - 1) > UNIT_VECTOR_TOLERANCE), source, "the direction is not a unit vector")
-
-
-AT_THE_DOOR = 'correct the source, or drop or keep these hits with invalid="drop" or "keep"'
 
 
 def usable_hits(showers: Showers, source: str, *, refuse: bool, remedy: str = AT_THE_DOOR) -> NDArray[np.bool_] | None:

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from hgcal_gnn.config.any_run import check_run
 from hgcal_gnn.config.generation import GenerationConfig
 from hgcal_gnn.config.read import write_config
-from hgcal_gnn.errors import TrainingError
+from hgcal_gnn.errors import TrainingError, UsageError
 from hgcal_gnn.evaluation.features import compute_features
 from hgcal_gnn.generation.particles import Particles
 from hgcal_gnn.generation.voxel.calo_shower_gan import CaloShowerGAN
@@ -381,3 +381,10 @@ def test_checks_of_a_warm_up_are_no_candidates(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(Judge, "check", worse_and_worse)
     run = run_generation(settings(), tmp_path / "run")
     assert json.loads(run.metrics.read_text())["stages"] == [{"name": "gan", "best_loss": 1.0, "best_check": 2}]
+
+
+def test_a_threshold_above_all_hits_is_named(settings, tmp_path):
+    """Not the window: the images it is checked on are not cut yet. Nothing is left in the way of a better one."""
+    with pytest.raises(UsageError, match=r"model.threshold 1000 GeV would empty all voxels: the highest energy"):
+        run_generation(settings({"threshold": 1000.0}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

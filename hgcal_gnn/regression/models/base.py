@@ -103,7 +103,7 @@ class Sizes:
     voxels: Mapping[str, tuple[int, ...]] | None = None
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """A network that sees a `ShowerBatch`.
 
     Subclasses are constructed with their config and `Sizes`.
@@ -111,9 +111,9 @@ class Network(nn.Module):
 
     config_class: ClassVar[type[NetworkConfig]]
 
+    @abstractmethod
     def forward(self, batch: ShowerBatch) -> Tensor:
         """Return [n_showers, n_outputs]: a number per target (see `NetworkConfig.output`), then ln(sigma)."""
-        raise NotImplementedError
 
 
 def hits_of(batch: ShowerBatch) -> HitBatch:

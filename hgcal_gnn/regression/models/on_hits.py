@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
@@ -47,6 +48,6 @@ class HitNetwork(Network):
         out: Tensor = self.readout(x, hits.energy, hits.ptr, batch.reference[:, 0], batch.variables)
         return out
 
+    @abstractmethod
     def _through(self, x: Tensor, hits: HitBatch) -> Tensor:
         """Take the states [n_hits, hidden] through the layers."""
-        raise NotImplementedError

@@ -26,7 +26,7 @@ def check_images(config: GenerationConfig, sample: ImageBatch, trained_on: Train
     ----------
     config
     sample
-        A part of the training showers.
+        A part of the training showers, faint voxels included.
     trained_on
         The particles of all of them.
     source

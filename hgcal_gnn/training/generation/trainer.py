@@ -119,9 +119,10 @@ def train_generator(
     if checkpoint is None:
         random = np.random.default_rng(config.seed)
         some = np.sort(random.choice(len(data.train), min(FITTED_TO, len(data.train)), replace=False))
-        sample = maker(data.train.store[data.train.rows[some]]).to_torch()
-        check_images(config, sample, trained_on, str(data.train.store.path))
-        model.fit(sample)
+        showers = data.train.store[data.train.rows[some]]
+        uncut = ImageMaker(grid, trained_on.pdg_ids)(showers).to_torch()  # to tell what the threshold would take away
+        check_images(config, uncut, trained_on, str(data.train.store.path))
+        model.fit(maker(showers).to_torch())
     train = config.train
     every = min(train.check_every, train.iterations)
     stages = [_rounded(stage, every) for stage in model.stages(train.iterations)]
