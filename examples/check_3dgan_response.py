@@ -65,7 +65,7 @@ grid = VoxelGrid.of_cells(cells)
 (axes,) = grid.axes.values()
 energy = np.asarray(reference.incident_energy)
 images, _ = grid.to_images(reference)
-generated = generator.images(Particles.of(reference), seed=1)
+generated = generator.make(Particles.of(reference), seed=1)
 
 # %%
 checks = check_beams(BEAMS, (energy, images.reshape(-1, *shape)), (energy, generated.reshape(-1, *shape)))

@@ -65,7 +65,7 @@ SMALL = {
 run = given[0] if given else run_generation(GenerationConfig.model_validate(SMALL), folder / "run").path
 generator = load_generator(run)
 low, high = generator.trained_on.energy
-print(f"{run}: trained on {low:.1f} to {high:.1f} GeV in {generator.grid.detector}")
+print(f"{run}: trained on {low:.1f} to {high:.1f} GeV in {generator.detector}")
 
 # %% [markdown]
 # Simulated and generated showers of the same particles: a quarter of the highest energy, and half as much again as the
@@ -73,7 +73,7 @@ print(f"{run}: trained on {low:.1f} to {high:.1f} GeV in {generator.grid.detecto
 # of twice the highest energy.
 
 # %%
-cells = make_detector(generator.grid.detector)
+cells = make_detector(generator.detector)
 samples = {}
 for energy in (round(0.25 * high), round(1.5 * high)):
     beam = replace(trained_beam(generator.trained_on), spectrum=Spectrum("list", (float(energy),)))

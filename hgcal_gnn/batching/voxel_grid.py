@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hgcal_gnn.batching.dense import from_dense
-from hgcal_gnn.errors import GeometryMismatchError, InputError
+from hgcal_gnn.errors import InputError
 from hgcal_gnn.geometry.detectors import voxel_map
 from hgcal_gnn.showers.metadata import ShowerMetadata
 
@@ -120,12 +120,7 @@ class VoxelGrid:
         ------
         GeometryMismatchError
         """
-        if metadata.cells_sha256 not in {"", self.cells_sha256}:
-            msg = (
-                f"{source}: made with another geometry (cells_sha256 {metadata.cells_sha256[:12]}...) than the voxels "
-                f"of {self.detector} ({self.cells_sha256[:12]}...); use showers of that geometry"
-            )
-            raise GeometryMismatchError(msg)
+        metadata.check_geometry(self.cells_sha256, source=source)
 
     def to_images(self, showers: Showers) -> tuple[F32, F32]:
         """Return the energies of the voxels [GeV] and what lies outside of the grid.

@@ -39,6 +39,9 @@ Branches = Annotated[
 Collections = Annotated[
     list[str] | None, typer.Option("--collection", help="Hit collections of EDM4hep files to read: 'ECalBarrel*'.")
 ]
+Steps = Annotated[
+    int | None, typer.Option("--steps", min=1, help="Of generators that sample in steps. Default: as in the settings.")
+]
 ShowerTree = Annotated[str, typer.Option("--tree", help="Tree of ROOT files that holds the showers (default: found).")]
 LoneCells = Annotated[bool, typer.Option("--allow-lone-cells", help="Accept layers that hold a single cell.")]
 

@@ -58,6 +58,7 @@ def benchmark(
     reference_source: Annotated[
         str | None, typer.Option("--reference-source", help="Whose time that is: program, processor, publication.")
     ] = None,
+    steps: args.Steps = None,
     device: Annotated[str, typer.Option(help="Of a trained model: cpu, cuda or mps.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads. Default: all processors.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the showers.")] = 0,
@@ -80,7 +81,7 @@ def benchmark(
 
     use_threads(threads)
     plan = TimingPlan(calls=calls, warm_up=warm_up, most_seconds=seconds)
-    conditions = Conditions(batch_sizes, plan, seed, threads or usable_cores(), device)
+    conditions = Conditions(batch_sizes, plan, seed, threads or usable_cores(), device, steps)
     with compile_note():
         config, cells, profile = _geometry(run, graph, detector, material)
         beam, timings = time_run(run, config, cells, profile, BeamOptions(particle, energy, eta=eta), conditions)

@@ -10,7 +10,6 @@ from hgcal_gnn.config.generation import GenerationConfig
 from hgcal_gnn.evaluation.timing import time_generation, time_inference
 from hgcal_gnn.generation.particles import Particles
 from hgcal_gnn.generation.request import Asked, check_request
-from hgcal_gnn.showers.metadata import ShowerMetadata
 from hgcal_gnn.showers.store import write_showers
 from hgcal_gnn.simulation.beam import Beam
 from hgcal_gnn.simulation.sample import aim
@@ -22,11 +21,10 @@ from hgcal_gnn.training.load import load_regressor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hgcal_gnn.arrays import F32
     from hgcal_gnn.cli.beam_options import BeamOptions
     from hgcal_gnn.config.any_run import AnyRunConfig
     from hgcal_gnn.evaluation.timing import Generate, Made_co, Timing, TimingPlan
-    from hgcal_gnn.generation.generator import VoxelGenerator
+    from hgcal_gnn.generation.generator import AnyGenerator
     from hgcal_gnn.geometry.graph import CellGraph
     from hgcal_gnn.geometry.material import MaterialProfile
     from hgcal_gnn.showers.showers import Showers
@@ -46,6 +44,8 @@ class Conditions(NamedTuple):
     threads
     device
         Of the model.
+    steps
+        Of generators that sample in steps; None: as in their settings.
     """
 
     batch_sizes: list[int]
@@ -53,33 +53,34 @@ class Conditions(NamedTuple):
     seed: int
     threads: int
     device: str
+    steps: int | None = None
 
 
-class Images(NamedTuple):
-    """What a voxel generator made, and for which particles."""
+class Made(NamedTuple):
+    """What a generator made (images or hits), and for which particles."""
 
-    values: F32
+    energies: Any
     particles: Particles
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.particles)
 
 
 class GeneratorCalls:
-    """A voxel generator as it is timed: images, and showers of them, for particles that were drawn before."""
+    """A generator as it is timed: images or hits, and showers of them, for particles that were drawn before."""
 
-    def __init__(self, generator: VoxelGenerator, particles: Particles) -> None:
+    def __init__(self, generator: AnyGenerator, particles: Particles) -> None:
         self.generator, self.particles = generator, particles
 
-    def images(self, n: int, seed: int, /) -> Images:
-        """Generate images for some of the particles."""
+    def make(self, n: int, seed: int, /) -> Made:
+        """Generate images or hits for some of the particles."""
         start = n * seed % (len(self.particles) - n + 1)
         some = self.particles[start : start + n]
-        return Images(self.generator.images(some, seed=seed), some)
+        return Made(self.generator.make(some, seed=seed), some)
 
-    def showers(self, images: Images) -> Showers:
+    def showers(self, made: Made) -> Showers:
         """Make showers of them."""
-        return self.generator.to_showers(images.values, images.particles)
+        return self.generator.to_showers(made.energies, made.particles)
 
 
 def time_run(
@@ -93,8 +94,10 @@ def time_run(
     """Time the simulation, and the model of a run if there is one; return the particles, too."""
     generator = None
     if run is not None and isinstance(config, GenerationConfig):
-        generator = load_generator(run, device=conditions.device, batch_size=max(conditions.batch_sizes))
-        generator.grid.check(ShowerMetadata(graph.cells_sha256), source=str(run))
+        generator = load_generator(
+            run, device=conditions.device, batch_size=max(conditions.batch_sizes), steps=conditions.steps,
+            geometry=(graph, material),
+        )  # fmt: skip
         wanted = None if options.particle is None else options.particle.value
         beam = options.change(trained_beam(generator.trained_on, wanted, aim(graph.cells)))
     else:
@@ -105,7 +108,7 @@ def time_run(
         check_request(Asked.of(lambda first, n: particles[first : first + n], len(particles)), generator.trained_on)
         calls = GeneratorCalls(generator, particles)
         name = f"generator {run.name}"
-        timings = _time(calls.images, name, conditions, device=conditions.device, post_process=calls.showers)
+        timings = _time(calls.make, name, conditions, device=conditions.device, post_process=calls.showers)
         return beam, _time(simulator, SIMULATION, conditions) + timings
     predictor = None if run is None else load_regressor(run, graph, device=conditions.device)
     timings = _time(simulator, SIMULATION, conditions)

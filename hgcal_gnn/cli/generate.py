@@ -14,9 +14,11 @@ from hgcal_gnn.cli.beam_options import ENERGY_FORMS, BeamOptions, Direction, Par
 from hgcal_gnn.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from hgcal_gnn.generation.generator import VoxelGenerator
+    from hgcal_gnn.generation.generator import AnyGenerator
     from hgcal_gnn.generation.request import ParticleRows
     from hgcal_gnn.geometry.cells import CellTable
+    from hgcal_gnn.geometry.graph import CellGraph
+    from hgcal_gnn.geometry.material import MaterialProfile
 
 MANY = 0.1  # share of showers without hits that is worth a warning
 
@@ -49,6 +51,14 @@ def generate(
     vertex_sigma: Annotated[
         str | None, typer.Option(help="Gaussian smearing of the vertex [cm]: x,y,z. Default: as trained on.")
     ] = None,
+    graph: Annotated[
+        Path | None, typer.Option("--graph", help="Generate in these cells (.safetensors). Default: as trained in.")
+    ] = None,
+    detector: args.Detector = None,
+    material: Annotated[
+        str | None, typer.Option(help="Material per layer: YAML file, or a built-in detector (default: of the graph).")
+    ] = None,
+    steps: args.Steps = None,
     seed: Annotated[int, typer.Option(min=0, help="Same command and seed, same file.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Showers at a time; others give other showers.")] = 256,
     layout: Annotated[
@@ -85,7 +95,8 @@ def generate(
     from hgcal_gnn.training.generation.load import load_generator, weights_digest
 
     use_threads(threads)
-    generator = load_generator(run, device=device, batch_size=batch_size)
+    geometry = _geometry(graph, detector, material)
+    generator = load_generator(run, device=device, batch_size=batch_size, steps=steps, geometry=geometry)
     if like is None:
         particles, told = _of_beam(generator, options, seed)
         n, source = int(number or 0), "the beam"
@@ -93,8 +104,8 @@ def generate(
         particles, n, told = _of_store(like, number)
         source = str(like)
     check_request(Asked.of(particles, n), generator.trained_on, source=source, extrapolate=extrapolate)
-    cells = _cells(run, generator) if needs_cells else None
-    about = {"particles": told, "weights": weights_digest(run)}
+    cells = _cells(run, generator, geometry) if needs_cells else None
+    about = {"particles": told, "weights": weights_digest(run), **({} if steps is None else {"steps": str(steps)})}
     started = time.perf_counter()
     with compile_note(), resumable(output), progress_bar("generating", total=n, unit="shower") as bar:
         found = write_generated(
@@ -110,7 +121,7 @@ def generate(
         print(f"warning: {found.empty} of {made} generated showers have no hit", file=sys.stderr)
 
 
-def _of_beam(generator: VoxelGenerator, options: BeamOptions, seed: int) -> tuple[ParticleRows, str]:
+def _of_beam(generator: AnyGenerator, options: BeamOptions, seed: int) -> tuple[ParticleRows, str]:
     """Return particles of the beam of the training with what was asked for changed, and what they are.
 
     What neither the training sample nor the options tell stays unknown.
@@ -149,13 +160,31 @@ def _of_store(path: Path, number: int | None) -> tuple[ParticleRows, int, str]:
     return (lambda first, n: whole[first : first + n]), number or len(whole), f"the particles of {path.name}"
 
 
-def _cells(run: Path, generator: VoxelGenerator) -> CellTable:
-    """Load the geometry that the generator was trained in."""
+def _geometry(
+    graph: Path | None, detector: str | None, material: str | None
+) -> tuple[CellGraph, MaterialProfile] | None:
+    """Load the cells that were asked for, None for those of the training."""
+    from hgcal_gnn.cli.showers_geometry import choose_graph
+    from hgcal_gnn.training.geometry import find_material
+
+    if graph is None and detector is None:
+        if material is not None:
+            msg = "--material belongs to --graph or --detector"
+            raise UsageError(msg)
+        return None
+    cells = choose_graph(graph, detector)
+    return cells, find_material(material, cells.cells.detector)
+
+
+def _cells(run: Path, generator: AnyGenerator, geometry: tuple[CellGraph, MaterialProfile] | None) -> CellTable:
+    """Return the cells that showers are generated in."""
     from hgcal_gnn.config.generation import GenerationConfig
     from hgcal_gnn.showers.metadata import ShowerMetadata
     from hgcal_gnn.training.geometry import load_geometry
     from hgcal_gnn.training.run_folder import RunFolder
 
-    cells = load_geometry(RunFolder(run).read_config(GenerationConfig).data)[0].cells
-    generator.grid.check(ShowerMetadata(cells.sha256), source=str(run))
+    if geometry is None:
+        geometry = load_geometry(RunFolder(run).read_config(GenerationConfig).data)
+    cells = geometry[0].cells
+    ShowerMetadata(generator.cells_sha256).check_geometry(cells.sha256, source=str(run))
     return cells

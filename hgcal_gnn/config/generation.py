@@ -10,7 +10,8 @@ from pydantic import model_validator as validates
 from hgcal_gnn.config.base import Settings
 from hgcal_gnn.config.data import DataConfig
 from hgcal_gnn.config.train import Precision
-from hgcal_gnn.generation.models import AnyGeneratorConfig
+from hgcal_gnn.generation.graph.base import GraphModelConfig
+from hgcal_gnn.generation.models import AnyGeneratorConfig, kind_of
 
 
 class WindowGridConfig(Settings):
@@ -63,5 +64,12 @@ class GenerationConfig(Settings):
         train = self.train
         if train.batch_size % (train.devices * train.nodes):
             msg = f"train.batch_size {train.batch_size} must be a multiple of the {train.devices * train.nodes} devices"
+            raise ValueError(msg)
+        laid = [name for name in ("grid", "by_layer") if getattr(self.data, name)]
+        if laid and isinstance(self.model, GraphModelConfig):
+            msg = (
+                f"data.{laid[0]} lays voxels, and {kind_of(self.model)} generates hits in any cell of the detector: "
+                "leave it out"
+            )
             raise ValueError(msg)
         return self

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from hgcal_gnn.generation.image_batch import ImageBatch
+    from hgcal_gnn.generation.batch import Batch
+    from hgcal_gnn.generation.model import GeneratorModel
     from hgcal_gnn.generation.players import Player, Stage
-    from hgcal_gnn.generation.voxel.base import VoxelModel
 
 
 class NotFiniteLossError(Exception):
@@ -31,7 +31,7 @@ class NotFiniteLossError(Exception):
         At which it happened.
     """
 
-    def __init__(self, player: str, batch: ImageBatch) -> None:
+    def __init__(self, player: str, batch: Batch) -> None:
         super().__init__(player)
         self.player = player
         self.batch = batch
@@ -60,7 +60,7 @@ class AdversarialModule(lightning.LightningModule):
     iteration: Tensor
 
     def __init__(
-        self, model: VoxelModel, stages: Sequence[Stage], *, averaging: float = 0.0, historical: float = 0.0
+        self, model: GeneratorModel, stages: Sequence[Stage], *, averaging: float = 0.0, historical: float = 0.0
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -88,7 +88,7 @@ class AdversarialModule(lightning.LightningModule):
         """Make an optimiser for each player of each stage."""
         return [player.optimiser.make(list(player.trains.parameters())) for player in self._players]
 
-    def training_step(self, batch: ImageBatch, _: int) -> None:
+    def training_step(self, batch: Batch, _: int) -> None:
         """Let the players take their turns."""
         stage, iteration = self.stage_at(int(self.iteration))
         first = self._players.index(stage.players[0])
@@ -102,7 +102,7 @@ class AdversarialModule(lightning.LightningModule):
                     self._step(player, optimisers[number], batch)
         self.iteration += 1
 
-    def _step(self, player: Player, optimiser: Any, batch: ImageBatch) -> None:
+    def _step(self, player: Player, optimiser: Any, batch: Batch) -> None:
         """Take one step of a player; the weights of all others stay as they are and gather no gradients."""
         mine = set(map(id, player.trains.parameters()))
         for weight in self.model.parameters():
@@ -143,7 +143,7 @@ class AdversarialModule(lightning.LightningModule):
         return distance
 
     @contextmanager
-    def averaged(self) -> Iterator[VoxelModel]:
+    def averaged(self) -> Iterator[GeneratorModel]:
         """Use the averaged weights (if there are any) and evaluation mode for a while."""
         generating = self.model.generating
         was_training = self.model.training
@@ -158,7 +158,7 @@ class AdversarialModule(lightning.LightningModule):
             generating.load_state_dict(own)
             self.model.train(was_training)
 
-    def transfer_batch_to_device(self, batch: ImageBatch, device: torch.device, _: int) -> ImageBatch:
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, _: int) -> Batch:
         """Move a batch."""
         return batch.to(device)
 

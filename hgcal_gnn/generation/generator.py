@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import torch
 
 from hgcal_gnn.errors import UsageError
-from hgcal_gnn.generation.condition import Condition
 from hgcal_gnn.showers.metadata import ShowerMetadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hgcal_gnn.arrays import F32
-    from hgcal_gnn.batching.voxel_grid import VoxelGrid
+    from hgcal_gnn.arrays import F32, Bools
     from hgcal_gnn.generation.particles import Particles
-    from hgcal_gnn.generation.voxel.base import VoxelModel
     from hgcal_gnn.generation.weights import TrainedOn
     from hgcal_gnn.showers.showers import Showers
 
 log = logging.getLogger(__name__)
 MOST = 2.0  # how far beyond the trained energies is too far
 
+Made = TypeVar("Made")
 
-class VoxelGenerator:
-    """A trained voxel model.
+
+class Generator(ABC, Generic[Made]):
+    """A trained model that makes showers: `VoxelGenerator` by way of images, `HitGenerator` by way of hits.
 
     Parameters
     ----------
-    model
-        Its generating part trained; what generates is its `prepare`d form.
-    grid
     trained_on
     source
         Kept in the metadata of the showers.
@@ -42,22 +39,38 @@ class VoxelGenerator:
     device
     """
 
-    def __init__(
-        self,
-        model: VoxelModel,
-        grid: VoxelGrid,
-        trained_on: TrainedOn,
-        *,
-        source: str = "",
-        batch_size: int = 256,
-        device: str = "cpu",
-    ) -> None:
-        self.model = model.to(device).eval().prepare()
-        self.grid = grid
+    def __init__(self, trained_on: TrainedOn, *, source: str = "", batch_size: int = 256, device: str = "cpu") -> None:
         self.trained_on = trained_on
         self.source = source
         self.batch_size = batch_size
         self.device = torch.device(device)
+
+    @property
+    @abstractmethod
+    def detector(self) -> str:
+        """Name of the detector."""
+
+    @property
+    @abstractmethod
+    def cells_sha256(self) -> str:
+        """Hash of the cells that the showers are in."""
+
+    @property
+    @abstractmethod
+    def n_numbers(self) -> int:
+        """Numbers in memory per shower, roughly."""
+
+    @abstractmethod
+    def make(self, particles: Particles, *, seed: int = 0, first: int = 0) -> Made:
+        """Generate what the model makes, without making showers of it; see `sample`."""
+
+    @abstractmethod
+    def to_showers(self, made: Made, particles: Particles, *, seed: int = 0) -> Showers:
+        """Turn what `make` made into showers."""
+
+    @abstractmethod
+    def is_finite(self, made: Made) -> Bools:
+        """Say of each shower whether all its energies are finite, bool [n]."""
 
     def sample(self, condition: Particles, n: int | None = None, seed: int = 0, *, first: int = 0) -> Showers:
         """Generate showers; the same particles, seed and batch size give the same showers.
@@ -80,31 +93,20 @@ class VoxelGenerator:
             For kinds of particles the model does not know.
         """
         particles = condition if n is None else condition.repeated(n)
-        images = self.images(particles, seed=seed, first=first)
-        return self.to_showers(images, particles, seed=seed)
+        return self.to_showers(self.make(particles, seed=seed, first=first), particles, seed=seed)
 
-    def images(self, particles: Particles, *, seed: int = 0, first: int = 0) -> F32:
-        """Generate images [GeV], float32 [n, n_voxels], without making showers of them."""
-        condition = Condition.of(particles, self.trained_on.pdg_ids)
-        found = np.empty((len(particles), self.grid.n_voxels), dtype=np.float32)
-        with torch.inference_mode():
-            for start, stop, random in self._blocks(len(particles), seed, first):
-                rows = condition.rows(slice(start, stop)).to(self.device)
-                found[start:stop] = self.model.generate(rows, random).cpu().numpy()
-        return found
-
-    def to_showers(self, images: F32, particles: Particles, *, seed: int = 0) -> Showers:
-        """Turn images into showers."""
-        about = ShowerMetadata(cells_sha256=self.grid.cells_sha256, source=self.source, seed=seed)
-        return self.grid.to_showers(
-            images, particles.columns(), threshold=self.model.config.threshold, source=self.source, metadata=about
-        )
+    def metadata(self, seed: int) -> ShowerMetadata:
+        """Return what its showers say about themselves."""
+        return ShowerMetadata(cells_sha256=self.cells_sha256, source=self.source, seed=seed)
 
     def _blocks(self, n: int, seed: int, first: int) -> Iterator[tuple[int, int, torch.Generator]]:
         """Cut a call into batches with seeds of their own."""
         for start in range(0, n, self.batch_size):
             random = torch.Generator().manual_seed(_mixed(seed, first + start))
             yield start, min(n, start + self.batch_size), random
+
+
+AnyGenerator: TypeAlias = Generator[Any]
 
 
 def _mixed(seed: int, number: int) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from hgcal_gnn.generation.batch import Ready
 from hgcal_gnn.generation.condition import Condition
 from hgcal_gnn.generation.particles import Particles
 
@@ -40,6 +41,10 @@ class ImageBatch(NamedTuple):
         """Return the same on a device."""
         return ImageBatch(self.image.to(device, non_blocking=True), self.condition.to(device))
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all tensors by name."""
+        return {"image": self.image, **self.condition._asdict()}
+
 
 @dataclass(frozen=True)
 class ImageMaker:
@@ -62,19 +67,9 @@ class ImageMaker:
         """Refuse showers of another geometry."""
         self.grid.check(metadata, source=source)
 
-    def __call__(self, showers: Showers) -> _Arrays:
+    def __call__(self, showers: Showers) -> Ready[ImageBatch]:
         """Make the batch."""
         images, _ = self.grid.to_images(showers)
         if self.threshold > 0:
             images[images <= self.threshold] = 0.0
-        return _Arrays(ImageBatch(torch.from_numpy(images), Condition.of(Particles.of(showers), self.pdg_ids)))
-
-
-class _Arrays(NamedTuple):
-    """What a `BatchLoader` expects of a maker."""
-
-    batch: ImageBatch
-
-    def to_torch(self) -> ImageBatch:
-        """Return the batch."""
-        return self.batch
+        return Ready(ImageBatch(torch.from_numpy(images), Condition.of(Particles.of(showers), self.pdg_ids)))

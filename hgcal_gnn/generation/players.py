@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from hgcal_gnn.generation.image_batch import ImageBatch
-
 
 class OptimiserConfig(BaseModel):
     """Optimiser of one player."""
@@ -83,7 +81,7 @@ class Player:
     trains
         Only these weights change in its turns.
     losses
-        Gives named losses of a batch; "loss" is made small, the others are logged.
+        Gives named losses of a batch (`ImageBatch`, `HitBatch`); "loss" is made small, the others are logged.
     optimiser
     every
         Iterations (batches) from one turn to the next.
@@ -99,7 +97,7 @@ class Player:
 
     name: str
     trains: nn.Module
-    losses: Callable[[ImageBatch], Mapping[str, Tensor]]
+    losses: Callable[[Any], Mapping[str, Tensor]]
     optimiser: OptimiserConfig
     every: int = 1
     turns: int = 1

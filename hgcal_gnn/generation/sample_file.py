@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from hgcal_gnn.generation.generator import VoxelGenerator
+    from hgcal_gnn.generation.generator import AnyGenerator
     from hgcal_gnn.generation.request import ParticleRows
     from hgcal_gnn.geometry.cells import CellTable
     from hgcal_gnn.showers.showers import Showers
 
 PART = 4096  # showers that are lost at most when the program is killed
-STEP_NUMBERS = 2**23  # voxels generated between two signs of progress: 32 MiB
+STEP_NUMBERS = 2**23  # generated between two signs of progress: 32 MiB
 LAYOUTS = MappingProxyType(
     {
         "calochallenge-1-photons": "calochallenge", "calochallenge-1-pions": "calochallenge",
@@ -50,7 +50,7 @@ class GeneratedReport(NamedTuple):
 
 
 def write_generated(
-    generator: VoxelGenerator,
+    generator: AnyGenerator,
     particles: ParticleRows,
     n: int,
     output: Path,
@@ -89,10 +89,9 @@ def write_generated(
         If the output exists (unless `overwrite`) or cannot be written.
     """
     kind = kind_of(output)
-    grid = generator.grid
-    extra = {"detector": grid.detector, "batch_size": str(generator.batch_size), "hgcal_gnn": __version__}
-    metadata = ShowerMetadata(grid.cells_sha256, generator.source, seed, extra={**extra, **(about or {})})
-    step = generator.batch_size * max(1, min(STEP_NUMBERS // grid.n_voxels, PART) // generator.batch_size)
+    extra = {"detector": generator.detector, "batch_size": str(generator.batch_size), "hgcal_gnn": __version__}
+    metadata = ShowerMetadata(generator.cells_sha256, generator.source, seed, extra={**extra, **(about or {})})
+    step = generator.batch_size * max(1, min(STEP_NUMBERS // generator.n_numbers, PART) // generator.batch_size)
     told = progress or (lambda _: None)
     empty = 0
 
@@ -115,7 +114,7 @@ def write_generated(
     if kind == "root":
         write_root(chunks(0), output, cells, overwrite=overwrite)
     else:
-        options = Hdf5Options(output_layout=layout or usual_layout(grid.detector))
+        options = Hdf5Options(output_layout=layout or usual_layout(generator.detector))
         write_hdf5_showers(chunks(0), output, cells, options, overwrite=overwrite)
     return GeneratedReport(0, empty)
 

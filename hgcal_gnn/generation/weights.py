@@ -1,4 +1,4 @@
-"""The file that keeps a trained generator: weights, the grid, and what it was trained on."""
+"""The file that keeps a trained generator: weights, the cells it works in, and what it was trained on."""
 
 from __future__ import annotations
 
@@ -50,6 +50,15 @@ class TrainedOn:
     beam: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class KnownCells:
+    """Cells by their name, their hash and their number: what a graph model keeps of them."""
+
+    detector: str
+    cells_sha256: str
+    n_cells: int
+
+
 @dataclass(frozen=True, eq=False)
 class GeneratorWeights:
     """A trained generator as it is kept.
@@ -58,23 +67,26 @@ class GeneratorWeights:
     ----------
     arrays
         State of the generating part, by name.
-    grid
+    cells
+        The grid of a voxel model; of a graph model only which cells they are.
     trained_on
     """
 
     arrays: Mapping[str, Array]
-    grid: VoxelGrid
+    cells: VoxelGrid | KnownCells
     trained_on: TrainedOn
 
     def save(self, path: Path, *, overwrite: bool = False) -> None:
         """Write a .safetensors file."""
-        grid = self.grid
-        about = {
-            "cells_sha256": grid.cells_sha256, "detector": grid.detector, "n_cells": grid.n_cells,
-            "sections": list(grid.rows), "axes": {name: list(axes) for name, axes in grid.axes.items()},
+        cells = self.cells
+        about: dict[str, Any] = {
+            "cells_sha256": cells.cells_sha256, "detector": cells.detector, "n_cells": cells.n_cells,
             "trained_on": vars(self.trained_on),
         }  # fmt: skip
-        arrays = {**self.arrays, **{GRID + name: rows for name, rows in grid.rows.items()}}
+        arrays = dict(self.arrays)
+        if isinstance(cells, VoxelGrid):
+            about |= {"sections": list(cells.rows), "axes": {name: list(axes) for name, axes in cells.axes.items()}}
+            arrays |= {GRID + name: rows for name, rows in cells.rows.items()}
         write_weights(path, "generator", arrays, about, overwrite=overwrite)
 
     @classmethod
@@ -88,10 +100,13 @@ class GeneratorWeights:
         """
         arrays, about = read_weights(path, "generator")
         try:
+            trained_on = TrainedOn(**_tuples(about["trained_on"]))
+            known = (about["detector"], about["cells_sha256"], about["n_cells"])
+            if "sections" not in about:
+                return cls(arrays, KnownCells(*known), trained_on)
             rows = {name: arrays.pop(GRID + name) for name in about["sections"]}
             axes = {name: tuple(names) for name, names in about["axes"].items()}
-            grid = VoxelGrid(about["detector"], about["cells_sha256"], about["n_cells"], rows, axes)
-            return cls(arrays, grid, TrainedOn(**_tuples(about["trained_on"])))
+            return cls(arrays, VoxelGrid(*known, rows, axes), trained_on)
         except (KeyError, TypeError, AttributeError) as error:
             msg = f"{path}: its description of the generator is incomplete ({error}); the file is damaged"
             raise InputError(msg) from error

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from hgcal_gnn.batching.voxel_grid import VoxelGrid
-from hgcal_gnn.generation.generator import VoxelGenerator
 from hgcal_gnn.generation.models import MODELS
 from hgcal_gnn.generation.particles import Particles
 from hgcal_gnn.generation.voxel.base import ImageSizes
+from hgcal_gnn.generation.voxel.generator import VoxelGenerator
 from hgcal_gnn.generation.weights import TrainedOn
 from hgcal_gnn.geometry.detectors import make_detector
 from hgcal_gnn.simulation.beam import Beam, parse_spectrum
@@ -54,7 +54,7 @@ def particles(n: int) -> Particles:
 def test_dense_generator(benchmark: BenchmarkFixture) -> None:
     """CaloShowerGAN of published size, from particles to images [GeV]."""
     ours, photons = generator("calo_shower_gan", "calochallenge-1-photons", CHUNK), particles(DENSE)
-    images = benchmark.pedantic(lambda: ours.images(photons), rounds=ROUNDS, warmup_rounds=2)
+    images = benchmark.pedantic(lambda: ours.make(photons), rounds=ROUNDS, warmup_rounds=2)
     assert images.shape == (DENSE, 368)
 
 
@@ -92,5 +92,5 @@ def test_convolutional_generators(
     benchmark.group = f"{kind}{'' if not settings else ' with angle'}, published size, 20 photons in batches of 10"
     made = generator(kind, detector, 10, layers=layers, plain=form == "plain", **settings)
     photons = particles(20)
-    images = benchmark.pedantic(lambda: made.images(photons), rounds=5, warmup_rounds=1)
+    images = benchmark.pedantic(lambda: made.make(photons), rounds=5, warmup_rounds=1)
     assert np.isfinite(images).all()

@@ -104,7 +104,7 @@ def test_what_the_training_does_not_tell_is_not_invented(run, untrained_generato
     file = folder / "model.safetensors"
     weights = GeneratorWeights.load(file)
     untold = TrainedOn((22,), (1.0, 64.0), vertex=None)
-    GeneratorWeights(weights.arrays, weights.grid, untold).save(file, overwrite=True)
+    GeneratorWeights(weights.arrays, weights.cells, untold).save(file, overwrite=True)
     assert "direction and vertex not known" in run("generate", folder, "-n", 20, "-o", "a.arrow").out
     assert "not known" not in caplog.text
     showers = open_store(tmp_path / "a.arrow").read(slice(None))

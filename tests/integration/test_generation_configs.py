@@ -12,16 +12,12 @@ from hgcal_gnn.config.any_run import check_run, read_run
 from hgcal_gnn.config.generation import GenerationConfig
 from hgcal_gnn.config.study import read_study
 from hgcal_gnn.evaluation.features import compute_features
-from hgcal_gnn.generation.generator import VoxelGenerator
-from hgcal_gnn.generation.image_batch import ImageMaker
 from hgcal_gnn.generation.particles import Particles
-from hgcal_gnn.generation.voxel.base import ImageSizes
 from hgcal_gnn.geometry.cell_numbers import CellNumbers
 from hgcal_gnn.training.data import open_data
-from hgcal_gnn.training.generation.grid import make_grid
+from hgcal_gnn.training.generation.domain import make_domain
 from hgcal_gnn.training.generation.judge import CHECKED, compare
 from hgcal_gnn.training.generation.run import describe_particles, run_generation
-from hgcal_gnn.training.generation.trainer import build_model
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs" / "generation").glob("*.yaml"))
 METHODS = {
@@ -75,13 +71,13 @@ def test_every_method_of_a_study_trains(name, tmp_path):
 def untrained(config):
     """Return how the network of settings compares to the test sample before it is trained."""
     data = open_data(config.data)
-    grid = make_grid(config.data, data.graph)
+    domain = make_domain(config, data.graph, data.material)
     trained_on = describe_particles(data.train, config)
     torch.manual_seed(config.seed)
-    model = build_model(config, ImageSizes(grid.shapes, trained_on.pdg_ids, trained_on.energy))
-    model.fit(ImageMaker(grid, trained_on.pdg_ids)(data.train.store[data.train.rows[:1000]]).to_torch())
+    model = domain.build(trained_on)
+    model.fit(domain.maker(trained_on)(data.train.store[data.train.rows[:1000]]).to_torch())
     reference = data.test.store[data.test.rows]
-    generated = VoxelGenerator(model, grid, trained_on).sample(Particles.of(reference))
+    generated = domain.generator(model, trained_on).sample(Particles.of(reference))
     numbers = CellNumbers.of(data.graph.cells, data.material)
     return compare(*(compute_features(showers, numbers, CHECKED) for showers in (reference, generated)))
 

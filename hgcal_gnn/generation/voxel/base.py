@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat
-from torch import Tensor, nn
+from pydantic import Field
+from torch import Tensor
 
 from hgcal_gnn.errors import UsageError
+from hgcal_gnn.generation.model import GeneratorModel, ModelConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from hgcal_gnn.generation.condition import Condition
-    from hgcal_gnn.generation.image_batch import ImageBatch
-    from hgcal_gnn.generation.players import Stage
 
 
-class VoxelModelConfig(BaseModel):
+class VoxelModelConfig(ModelConfig):
     """Settings of a voxel model; each model adds its own and fixes `kind`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    threshold: NonNegativeFloat = Field(
-        0.0, description="voxels of at most this energy are empty, in the training showers as in generated ones [GeV]"
-    )
     per_energy: bool = Field(
         default=False, description="generate voxels per energy: sums follow it at once, which published networks learn"
     )
@@ -59,24 +52,17 @@ class ImageSizes:
         return sum(math.prod(shape) for shape in self.shapes.values())
 
 
-class VoxelModel(nn.Module, ABC):
-    """A generator with everything that is needed to train it.
+class VoxelModel(GeneratorModel):
+    """A generator of images: energies of voxels [GeV], [n, n_voxels].
 
-    Subclasses are constructed with their config and `ImageSizes`. Images are energies [GeV], [n, n_voxels]; what a
-    model does to them inside (scales, logarithms) is its own affair, with scales as buffers that `fit` sets.
-
-    Attributes
-    ----------
-    generating
-        The part that `generate` uses: it is averaged, counted and saved; all the rest serves the training only.
+    Subclasses are constructed with their config and `ImageSizes`.
     """
 
     config_class: ClassVar[type[VoxelModelConfig]]
-    generating: nn.Module
+    config: VoxelModelConfig
 
     def __init__(self, config: VoxelModelConfig, sizes: ImageSizes) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.sizes = sizes
         self.check(sizes.shapes)
 
@@ -89,45 +75,9 @@ class VoxelModel(nn.Module, ABC):
         UsageError
         """
 
-    def fit(self, sample: ImageBatch) -> None:
-        """Take scales from a part of the training sample, before the training."""
-
-    @abstractmethod
-    def stages(self, iterations: int) -> Sequence[Stage]:
-        """Return the stages of a training whose main one takes so many iterations."""
-
-    def after_stage(self, stage: str, showers: Callable[[int], Iterable[ImageBatch]]) -> bool:  # noqa: ARG002
-        """Take what only a trained network knows, after the best weights of a stage are taken up again.
-
-        Called in evaluation mode, without gradients.
-
-        Parameters
-        ----------
-        stage
-            Its name.
-        showers
-            Gives batches of so many showers of the training sample, or of all if there are fewer.
-
-        Returns
-        -------
-        bool
-            Whether anything has changed in `generating` (default: nothing).
-        """
-        return False
-
     @abstractmethod
     def generate(self, condition: Condition, random: torch.Generator | None = None) -> Tensor:
         """Generate images [GeV], [n, n_voxels], at least 0; `random` makes the noise."""
-
-    def prepare(self) -> VoxelModel:
-        """Return a model that generates the same, up to rounding, in less time, for that only; default: itself."""
-        return self
-
-    def _with_generating(self, generating: nn.Module) -> Self:
-        """Return the same model with another generating part, for `prepare`; all else is shared."""
-        other = copy.copy(self)
-        other._modules = {**self._modules, "generating": generating}
-        return other
 
     def with_energy(self, values: Tensor, condition: Condition, power: float = 1.0) -> Tensor:
         """Return values [n, ...] times the energy in units of the middle of its range, if `per_energy` is set.
@@ -145,22 +95,6 @@ class VoxelModel(nn.Module, ABC):
         return {
             name: part.reshape(-1, *shape) for (name, shape), part in zip(self.sizes.shapes.items(), parts, strict=True)
         }
-
-
-def noise(n: int, size: int, like: Tensor, random: torch.Generator | None = None) -> Tensor:
-    """Draw standard normal noise [n, size] on the device of a tensor.
-
-    A generator on the CPU gives the same numbers whatever the device.
-    """
-    if random is None:
-        return torch.randn(n, size, device=like.device, dtype=like.dtype)
-    return torch.randn(n, size, generator=random, device=random.device).to(like)
-
-
-def uniform_noise(n: int, size: int, like: Tensor, random: torch.Generator | None = None) -> Tensor:
-    """Draw noise [n, size] evenly from -1 to 1, else as `noise`."""
-    device = like.device if random is None else random.device
-    return 2 * torch.rand(n, size, generator=random, device=device).to(like) - 1
 
 
 def single_section(kind: str, shapes: Mapping[str, tuple[int, ...]], *, n_axes: int = 3) -> tuple[int, ...]:

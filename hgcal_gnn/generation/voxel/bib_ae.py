@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.generation.gradient_penalty import gradient_penalty
+from hgcal_gnn.generation.noise import noise
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
-from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, noise, single_section
+from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, single_section
 from hgcal_gnn.generation.voxel.bib_ae_networks import SMALLEST, Critic, Decoder, Encoder, FastDecoder, LatentCritic
 from hgcal_gnn.generation.voxel.latent_density import LatentDensity
 from hgcal_gnn.generation.voxel.post_processor import (
@@ -27,6 +28,7 @@ from hgcal_gnn.generation.voxel.post_processor import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Self
 
     from hgcal_gnn.generation.condition import Condition
     from hgcal_gnn.generation.image_batch import ImageBatch
@@ -169,7 +171,7 @@ class BIBAE(VoxelModel):
         self.density.fit(torch.cat([z for z, _ in found]), torch.cat([energy for _, energy in found]))
         return True
 
-    def prepare(self) -> BIBAE:
+    def prepare(self) -> Self:
         """Put the channels of images last."""
         parts = dict(self.generating.named_children())
         generating = nn.ModuleDict({**parts, "decoder": FastDecoder(self.decoder)})

@@ -14,12 +14,14 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 from torch import Tensor, nn
 
 from hgcal_gnn.generation.gradient_penalty import gradient_penalty
+from hgcal_gnn.generation.noise import noise
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
-from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, noise
+from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig
 from hgcal_gnn.generation.voxel.fold import folded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
     from hgcal_gnn.generation.condition import Condition
     from hgcal_gnn.generation.image_batch import ImageBatch
@@ -123,7 +125,7 @@ class CaloShowerGAN(VoxelModel):
                 images[rows] = self._energies(number, condition.rows(rows), random)
         return images
 
-    def prepare(self) -> VoxelModel:
+    def prepare(self) -> Self:
         """Generate with the normalisations folded into the dense layers."""
         return self._with_generating(folded(self.generating))
 

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hgcal_gnn.errors import UsageError
+from hgcal_gnn.generation.noise import noise
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
-from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, noise
+from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig
 from hgcal_gnn.generation.voxel.calogan_discriminator import Discriminator, Shape, layer_energies
 from hgcal_gnn.generation.voxel.calogan_layers import EPS, SLOPE, convolved
 from hgcal_gnn.nn.locally_connected import LocallyConnected2d, locally_connected
@@ -116,7 +117,7 @@ class CaloGAN(VoxelModel):
         image = torch.cat([layer.flatten(1) for layer in self.layers(condition, random)], dim=1)
         return image * self.generating.share[condition.kind][:, None]
 
-    def prepare(self) -> VoxelModel:
+    def prepare(self) -> Self:
         """Return a faster model of the same images."""
         return self._with_generating(self.generating.folded())
 

@@ -16,12 +16,14 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
+from hgcal_gnn.generation.noise import uniform_noise
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
-from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, single_section, uniform_noise
+from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, single_section
 from hgcal_gnn.generation.voxel.fold import folded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Self
 
     from hgcal_gnn.generation.condition import Condition
     from hgcal_gnn.generation.image_batch import ImageBatch
@@ -90,7 +92,7 @@ class GAN(VoxelModel):
         """Generate images [GeV]."""
         return self._values(condition, random).flatten(1) * self.config.unit
 
-    def prepare(self) -> GAN:
+    def prepare(self) -> Self:
         """Fold the normalisations."""
         return self._with_generating(folded(self.generating))
 

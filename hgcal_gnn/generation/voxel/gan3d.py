@@ -19,14 +19,16 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, leaky_relu
 
 from hgcal_gnn.errors import UsageError
+from hgcal_gnn.generation.noise import noise
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
-from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, noise
+from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig
 from hgcal_gnn.generation.voxel.fold import folded
 from hgcal_gnn.generation.voxel.gan3d_networks import ANGLE, PLAIN, SLOPE, Discriminator, Layout, generator_layers
 from hgcal_gnn.generation.voxel.slope import energy_slope, fit_slope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Self
 
     from hgcal_gnn.generation.condition import Condition
     from hgcal_gnn.generation.image_batch import ImageBatch
@@ -139,7 +141,7 @@ class GAN3D(VoxelModel):
         """Generate images [GeV]."""
         return self._energies(self._values(condition, random)).flatten(1)
 
-    def prepare(self) -> GAN3D:
+    def prepare(self) -> Self:
         """Store the weights of the convolutions as CPUs like them."""
         return self._with_generating(folded(self.generating))
 

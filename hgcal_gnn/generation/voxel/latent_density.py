@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from hgcal_gnn.generation.voxel.base import noise
+from hgcal_gnn.generation.noise import noise
 
 if TYPE_CHECKING:
     from hgcal_gnn.generation.condition import Condition

@@ -21,8 +21,9 @@ from torch.nn import functional
 
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.generation.gradient_penalty import gradient_penalty
+from hgcal_gnn.generation.noise import noise
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
-from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, noise, single_section
+from hgcal_gnn.generation.voxel.base import ImageSizes, VoxelModel, VoxelModelConfig, single_section
 from hgcal_gnn.generation.voxel.post_processor import PostProcessor, PostProcessorConfig, post_processor_stage
 from hgcal_gnn.generation.voxel.wgan_gp_fast import FastGenerator
 from hgcal_gnn.generation.voxel.wgan_gp_networks import Constrainer, Critic, Generator, depth_first, initialise
@@ -30,6 +31,7 @@ from hgcal_gnn.nn.threads import is_compiled_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Self
 
     from hgcal_gnn.generation.condition import Condition
     from hgcal_gnn.generation.image_batch import ImageBatch
@@ -137,7 +139,7 @@ class WGAN(VoxelModel):
         images = self._flat(self._images(condition, random)) * self.unit
         return images if self.post_processor is None else self.post_processor(images, condition.energy)
 
-    def prepare(self) -> VoxelModel:
+    def prepare(self) -> Self:
         """Generate on CPUs with the faster form of the generator."""
         if not is_compiled_for(self.unit):
             return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pytorch_lightning as lightning
 
     from hgcal_gnn.generation.adversarial import AdversarialModule
-    from hgcal_gnn.generation.image_batch import ImageBatch, ImageMaker
+    from hgcal_gnn.generation.batch import Batch, Maker
     from hgcal_gnn.generation.players import Stage
     from hgcal_gnn.training.data import Sample
 
@@ -45,7 +45,7 @@ class EndlessBatches:
     def __init__(
         self,
         sample: Sample,
-        maker: ImageMaker,
+        maker: Maker[Any],
         *,
         batch_size: int,
         check_every: int,
@@ -62,7 +62,7 @@ class EndlessBatches:
     def __len__(self) -> int:
         return self.check_every
 
-    def __iter__(self) -> Iterator[ImageBatch]:
+    def __iter__(self) -> Iterator[Batch]:
         stage, iteration = self.module.stage_at(int(self.module.iteration))
         loader = self._loader(stage)
         loader.share = (self.trainer.global_rank, self.trainer.world_size)

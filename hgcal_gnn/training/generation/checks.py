@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hgcal_gnn.errors import InputError, UsageError
+from hgcal_gnn.generation.models import kind_of
 from hgcal_gnn.training.generation.batches import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hgcal_gnn.config.generation import GenerationConfig
+    from hgcal_gnn.generation.graph.hits import HitBatch
     from hgcal_gnn.generation.image_batch import ImageBatch
     from hgcal_gnn.generation.players import Stage
     from hgcal_gnn.generation.weights import TrainedOn
@@ -49,11 +51,40 @@ def check_images(config: GenerationConfig, sample: ImageBatch, trained_on: Train
             "phi, layers) cover where the showers are"
         )
         raise InputError(msg)
-    if config.model.threshold >= highest:
+    _check_threshold(config.model.threshold, highest, "voxels", f"{len(sample)} showers of {source}")
+
+
+def check_hits(config: GenerationConfig, sample: HitBatch, trained_on: TrainedOn, source: str) -> None:
+    """Refuse training showers that a graph model cannot learn from; as `check_images`.
+
+    Raises
+    ------
+    InputError
+        If directions or vertices are not known, as hits are generated around the line of flight; or if no shower has
+        a hit.
+    UsageError
+        If the threshold empties all of them.
+    """
+    for name in ("direction", "vertex"):
+        if getattr(trained_on, name) is None:
+            msg = (
+                f"{source}: not all showers have a {name}, and {kind_of(config.model)} generates hits around the line "
+                "of flight; train on showers that have one"
+            )
+            raise InputError(msg)
+    if not len(sample.hits.energy):
+        msg = f"{source}: none of {len(sample)} showers has a hit with energy in the cells of the detector"
+        raise InputError(msg)
+    highest = float(sample.hits.energy.max())
+    _check_threshold(config.model.threshold, highest, "cells", f"{len(sample)} showers of {source}")
+
+
+def _check_threshold(threshold: float, highest: float, what: str, showers: str) -> None:
+    if threshold >= highest:
         msg = (
-            f"model.threshold {config.model.threshold:g} GeV would empty all voxels: the highest energy in "
-            f"{len(sample)} showers of {source} is {highest:.3g} GeV (deposited, not incident); about half of what a "
-            "minimum ionising particle leaves is usual"
+            f"model.threshold {threshold:g} GeV would empty all {what}: the highest energy in {showers} is "
+            f"{highest:.3g} GeV (deposited, not incident); about half of what a minimum ionising particle leaves is "
+            "usual"
         )
         raise UsageError(msg)
 

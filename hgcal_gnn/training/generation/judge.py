@@ -14,7 +14,6 @@ from hgcal_gnn.errors import TrainingError
 from hgcal_gnn.evaluation.distances import separation_power
 from hgcal_gnn.evaluation.features import compute_features
 from hgcal_gnn.evaluation.total_energy import total_energy_chi2
-from hgcal_gnn.generation.generator import VoxelGenerator
 from hgcal_gnn.generation.particles import Particles
 from hgcal_gnn.training.generation.batches import rows_of
 from hgcal_gnn.training.generation.life import LIFELESS, difference_at_one_particle, finite_sample
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hgcal_gnn.arrays import F32
-    from hgcal_gnn.batching.voxel_grid import VoxelGrid
     from hgcal_gnn.config.generation import GenerationConfig
     from hgcal_gnn.evaluation.features import FeatureTable
     from hgcal_gnn.generation.adversarial import AdversarialModule
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.geometry.cell_numbers import CellNumbers
     from hgcal_gnn.showers.showers import Showers
     from hgcal_gnn.training.data import Sample
+    from hgcal_gnn.training.generation.domain import Domain
 
 log = logging.getLogger(__name__)
 # what is looked at during a training: cheap, and blind to no kind of failure
@@ -70,7 +69,7 @@ class Judge(lightning.Callback):
     Parameters
     ----------
     validation
-    grid, numbers, trained_on
+    domain, numbers, trained_on
         What showers are made and measured with.
     config
         Seed, threshold (of both samples) and settings of the training are taken from it.
@@ -81,13 +80,13 @@ class Judge(lightning.Callback):
     def __init__(
         self,
         validation: Sample,
-        grid: VoxelGrid,
+        domain: Domain,
         numbers: CellNumbers,
         trained_on: TrainedOn,
         config: GenerationConfig,
         picture: Callable[[Showers, Showers, int], None] | None = None,
     ) -> None:
-        self.validation, self.grid, self.numbers, self.trained_on = validation, grid, numbers, trained_on
+        self.validation, self.domain, self.numbers, self.trained_on = validation, domain, numbers, trained_on
         self.settings, self.seed, self.picture = config.train, config.seed, picture
         self.threshold = config.model.threshold
         self.lifeless = 0
@@ -104,7 +103,7 @@ class Judge(lightning.Callback):
         """Generate, compare, and look for signs of life."""
         reference = self._reference(stage)
         with module.averaged() as model:
-            generator = VoxelGenerator(model, self.grid, self.trained_on, device=str(module.device))
+            generator = self.domain.generator(model, self.trained_on, device=str(module.device))
             model.train(False)
             generated = finite_sample(generator, reference.particles, seed=self.seed + 1, number=number)
             difference = difference_at_one_particle(

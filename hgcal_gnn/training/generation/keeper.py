@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pytorch_lightning as lightning
 
     from hgcal_gnn.generation.adversarial import AdversarialModule
-    from hgcal_gnn.generation.image_batch import ImageBatch
+    from hgcal_gnn.generation.batch import Batch
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class StageKeeper(Keeper):
         Gives batches of so many showers of the training sample to models that ask for them after a stage.
     """
 
-    def __init__(self, folder: Path, showers: Callable[[int], Iterable[ImageBatch]]) -> None:
+    def __init__(self, folder: Path, showers: Callable[[int], Iterable[Batch]]) -> None:
         super().__init__(folder, save_best=lambda: None, patience=0)
         self.showers = showers
         self.best = folder / "best.safetensors"

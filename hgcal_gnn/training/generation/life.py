@@ -10,7 +10,7 @@ from hgcal_gnn.errors import TrainingError
 
 if TYPE_CHECKING:
     from hgcal_gnn.arrays import Array
-    from hgcal_gnn.generation.generator import VoxelGenerator
+    from hgcal_gnn.generation.generator import AnyGenerator
     from hgcal_gnn.generation.particles import Particles
     from hgcal_gnn.showers.showers import Showers
 
@@ -18,7 +18,7 @@ AGAIN = 16  # showers of one particle
 LIFELESS = 1e-3  # response, its spread, or the difference between showers of one particle, that no shower sample has
 
 
-def finite_sample(generator: VoxelGenerator, particles: Particles, *, seed: int, number: int) -> Showers:
+def finite_sample(generator: AnyGenerator, particles: Particles, *, seed: int, number: int) -> Showers:
     """Generate showers for a check.
 
     Parameters
@@ -35,19 +35,19 @@ def finite_sample(generator: VoxelGenerator, particles: Particles, *, seed: int,
     TrainingError
         If energies are not finite.
     """
-    images = generator.images(particles, seed=seed)
-    broken = int((~np.isfinite(images)).any(axis=1).sum())
+    made = generator.make(particles, seed=seed)
+    broken = int((~generator.is_finite(made)).sum())
     if broken:
         kept = f"The state at check {number} is kept" if number else "There was no check before"
         msg = (
-            f"the generator makes energies that are NaN or infinite: in {broken} of {len(images)} showers of check "
+            f"the generator makes energies that are NaN or infinite: in {broken} of {len(particles)} showers of check "
             f"{number + 1}. {kept}; train with a smaller learning rate, or in full precision"
         )
         raise TrainingError(msg)
-    return generator.to_showers(images, particles, seed=seed)
+    return generator.to_showers(made, particles, seed=seed)
 
 
-def difference_at_one_particle(generator: VoxelGenerator, particles: Particles, *, seed: int, number: int) -> float:
+def difference_at_one_particle(generator: AnyGenerator, particles: Particles, *, seed: int, number: int) -> float:
     """Return how much showers of one and the same particle, the one of the median energy, differ.
 
     Over all particles even a generator without any fluctuation has a width: that of their energies.

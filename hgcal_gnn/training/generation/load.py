@@ -7,19 +7,37 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from hgcal_gnn.batching.voxel_grid import VoxelGrid
 from hgcal_gnn.config.generation import GenerationConfig
-from hgcal_gnn.errors import InputError, UsageError
-from hgcal_gnn.generation.generator import VoxelGenerator
-from hgcal_gnn.generation.models import MODELS, kind_of
-from hgcal_gnn.generation.voxel.base import ImageSizes
+from hgcal_gnn.errors import GeometryMismatchError, InputError, UsageError
+from hgcal_gnn.generation.graph.base import GraphModel
+from hgcal_gnn.generation.graph.calorimeter import Calorimeter
+from hgcal_gnn.generation.models import kind_of, moving_kinds, stepping_kinds
 from hgcal_gnn.generation.weights import GeneratorWeights
+from hgcal_gnn.training.generation.domain import CellDomain, VoxelDomain
+from hgcal_gnn.training.geometry import load_geometry
 from hgcal_gnn.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any, TypeAlias
+
+    from hgcal_gnn.generation.generator import AnyGenerator
+    from hgcal_gnn.geometry.graph import CellGraph
+    from hgcal_gnn.geometry.material import MaterialProfile
+    from hgcal_gnn.training.generation.domain import Domain
+
+    Geometry: TypeAlias = tuple[CellGraph, MaterialProfile]
 
 
-def load_generator(path: Path, *, device: str = "cpu", batch_size: int = 256) -> VoxelGenerator:
+def load_generator(
+    path: Path,
+    *,
+    device: str = "cpu",
+    batch_size: int = 256,
+    steps: int | None = None,
+    geometry: Geometry | None = None,
+) -> AnyGenerator:
     """Load the generator of a finished run.
 
     Parameters
@@ -29,13 +47,19 @@ def load_generator(path: Path, *, device: str = "cpu", batch_size: int = 256) ->
     device
     batch_size
         Showers generated at a time.
+    steps
+        Of models that sample in steps; None: as in their settings.
+    geometry
+        Cells to generate in, and their material; None: those of the training.
 
     Raises
     ------
     InputError
         If the folder holds no finished run of a generator, or a file of it is damaged or does not fit the settings.
+    GeometryMismatchError
+        If the settings lead to other cells than at the time of the training.
     UsageError
-        If there is no such device.
+        If there is no such device, or the model has no steps or cannot generate in that geometry.
     """
     folder = RunFolder(path)
     config = folder.read_config(GenerationConfig)
@@ -43,7 +67,9 @@ def load_generator(path: Path, *, device: str = "cpu", batch_size: int = 256) ->
     _check_device(device)
     weights = GeneratorWeights.load(saved)
     try:
-        return generator_of(config, weights, source=str(path), device=device, batch_size=batch_size)
+        return generator_of(
+            config, weights, source=str(path), geometry=geometry, steps=steps, device=device, batch_size=batch_size
+        )
     except RuntimeError as error:
         msg = f"{saved}: does not fit the settings in {folder.config} ({str(error).splitlines()[0]})"
         raise InputError(msg) from error
@@ -64,12 +90,57 @@ def _check_device(device: str) -> None:
 
 
 def generator_of(
-    config: GenerationConfig, weights: GeneratorWeights, *, source: str, device: str = "cpu", batch_size: int = 256
-) -> VoxelGenerator:
-    """Build the generator of settings and weights."""
-    sizes = ImageSizes(weights.grid.shapes, weights.trained_on.pdg_ids, weights.trained_on.energy)
-    model = MODELS[kind_of(config.model)](config.model, sizes)
+    config: GenerationConfig,
+    weights: GeneratorWeights,
+    *,
+    source: str,
+    geometry: Geometry | None = None,
+    steps: int | None = None,
+    **options: Any,
+) -> AnyGenerator:
+    """Build the generator of settings and weights; see `load_generator`.
+
+    Parameters
+    ----------
+    source
+        The run, for messages and the metadata of showers.
+    options
+        Of `Generator`: device, batch_size.
+    """
+    is_there = geometry is None or geometry[0].cells_sha256 == weights.cells.cells_sha256
+    domain = _domain(config, weights, geometry if is_there else None, source)
+    model = domain.build(weights.trained_on)
+    if steps is not None:
+        if not model.has_steps:
+            msg = (
+                f"{source}: {kind_of(config.model)} does not sample in steps, leave --steps out; models that do: "
+                f"{', '.join(stepping_kinds()) or 'none'}"
+            )
+            raise UsageError(msg)
+        options["steps"] = steps
     model.generating.load_state_dict({name: torch.from_numpy(values) for name, values in weights.arrays.items()})
-    return VoxelGenerator(
-        model, weights.grid, weights.trained_on, source=source, device=device, batch_size=batch_size
-    )  # fmt: skip
+    if geometry is not None and not is_there:
+        if not isinstance(model, GraphModel):
+            msg = (
+                f"{source}: {kind_of(config.model)} generates in the voxels it was trained in, those of "
+                f"{weights.cells.detector} (cells_sha256 {weights.cells.cells_sha256[:12]}...), not in other cells; "
+                f"models that move to other geometries: {', '.join(moving_kinds()) or 'none'}"
+            )
+            raise UsageError(msg)
+        model = model.moved_to(Calorimeter.of(*geometry))
+    return domain.generator(model, weights.trained_on, source=source, **options)
+
+
+def _domain(config: GenerationConfig, weights: GeneratorWeights, geometry: Geometry | None, source: str) -> Domain:
+    """Return the domain of the training; without a geometry that of the settings is loaded where it is needed."""
+    if isinstance(weights.cells, VoxelGrid):
+        return VoxelDomain(config, weights.cells)
+    geometry = geometry or load_geometry(config.data)
+    if geometry[0].cells_sha256 != weights.cells.cells_sha256:
+        msg = (
+            f"{source}: was trained in {weights.cells.detector}, cells_sha256 {weights.cells.cells_sha256[:12]}..., "
+            f"but its settings lead to other cells now ({geometry[0].cells_sha256[:12]}...); give the graph of the "
+            "training with --graph FILE"
+        )
+        raise GeometryMismatchError(msg)
+    return CellDomain(config, Calorimeter.of(*geometry))

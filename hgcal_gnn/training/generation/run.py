@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hgcal_gnn.evaluation.features import compute_features
-from hgcal_gnn.generation.models import MODELS, kind_of
+from hgcal_gnn.generation.models import kind_of
 from hgcal_gnn.generation.particles import Particles
 from hgcal_gnn.generation.weights import GeneratorWeights, TrainedOn
 from hgcal_gnn.geometry.cell_numbers import CellNumbers
 from hgcal_gnn.hardware import hardware
 from hgcal_gnn.training.begin import begun
 from hgcal_gnn.training.data import open_data
-from hgcal_gnn.training.generation.grid import make_grid, share_outside
+from hgcal_gnn.training.generation.domain import make_domain
 from hgcal_gnn.training.generation.judge import CHECKED, compare
 from hgcal_gnn.training.generation.load import generator_of
 from hgcal_gnn.training.generation.pictures import Pictures
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hgcal_gnn.config.generation import GenerationConfig
-    from hgcal_gnn.generation.generator import VoxelGenerator
+    from hgcal_gnn.generation.generator import AnyGenerator
     from hgcal_gnn.training.data import RunData, Sample
 
 METRICS_FORMAT = 1
@@ -59,22 +59,20 @@ def run_generation(config: GenerationConfig, path: Path, *, resume: bool = False
     if is_first:
         folder.check(config, resume=resume, overwrite=overwrite)
     geometry = load_geometry(config.data)
-    grid = make_grid(config.data, geometry[0])
-    MODELS[kind_of(config.model)].check(grid.shapes)
+    domain = make_domain(config, *geometry)
     data = open_data(config.data, geometry)  # last: it may simulate for hours
     with begun(folder, config, data.graph.cells_sha256, resume=resume):
         numbers = CellNumbers.of(data.graph.cells, data.material)
         trained_on = describe_particles(data.train, config)
         pictures = Pictures(folder, numbers, f"{kind_of(config.model)} in {data.graph.cells.detector}")
-        outside = share_outside(grid, data.train)
+        outside = domain.share_outside(data.train)
         picture = pictures if is_first else None
-        trained = train_generator(config, data, grid, numbers, trained_on, folder, picture)
+        trained = train_generator(config, data, domain, numbers, trained_on, folder, picture)
     if trained is not None:
-        weights = GeneratorWeights(trained.arrays, grid, trained_on)
+        weights = GeneratorWeights(trained.arrays, domain.cells, trained_on)
         weights.save(folder.weights, overwrite=True)
-        _finish(
-            config, data, folder, trained, generator_of(config, weights, source=str(path)), numbers, outside, pictures
-        )
+        generator = generator_of(config, weights, source=str(path), geometry=geometry)
+        _finish(config, data, folder, trained, generator, numbers, outside, pictures)
     return folder
 
 
@@ -112,7 +110,7 @@ def _three(vector: np.ndarray) -> tuple[float, float, float]:
 
 
 def _finish(
-    config: GenerationConfig, data: RunData, folder: RunFolder, trained: TrainedGenerator, generator: VoxelGenerator,
+    config: GenerationConfig, data: RunData, folder: RunFolder, trained: TrainedGenerator, generator: AnyGenerator,
     numbers: CellNumbers, outside: float, pictures: Pictures,
 ) -> None:  # fmt: skip
     """Test, and write the results; the metrics last, as the sign that all is there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,13 +14,10 @@ from safetensors.torch import load_file, save_file
 from hgcal_gnn.errors import TrainingError
 from hgcal_gnn.files import atomic_path
 from hgcal_gnn.generation.adversarial import AdversarialModule, NotFiniteLossError, n_weights
-from hgcal_gnn.generation.image_batch import ImageMaker
-from hgcal_gnn.generation.models import MODELS, kind_of
-from hgcal_gnn.generation.voxel.base import ImageSizes
 from hgcal_gnn.training.callbacks import EpochSeed
 from hgcal_gnn.training.generation.batches import EndlessBatches
 from hgcal_gnn.training.generation.check_log import CheckLog
-from hgcal_gnn.training.generation.checks import check_images, check_stages
+from hgcal_gnn.training.generation.checks import check_stages
 from hgcal_gnn.training.generation.judge import Judge
 from hgcal_gnn.training.generation.keeper import StageKeeper
 from hgcal_gnn.training.lightning_runs import checkpoint_of, fit, make_trainer
@@ -28,20 +25,18 @@ from hgcal_gnn.training.loaders import batches_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
     import pytorch_lightning as lightning
 
     from hgcal_gnn.arrays import Array
-    from hgcal_gnn.batching.voxel_grid import VoxelGrid
     from hgcal_gnn.config.generation import GenerationConfig
-    from hgcal_gnn.generation.image_batch import ImageBatch
+    from hgcal_gnn.generation.batch import Batch, Maker
     from hgcal_gnn.generation.players import Stage
-    from hgcal_gnn.generation.voxel.base import VoxelModel
     from hgcal_gnn.generation.weights import TrainedOn
     from hgcal_gnn.geometry.cell_numbers import CellNumbers
     from hgcal_gnn.showers.showers import Showers
     from hgcal_gnn.training.data import RunData, Sample
+    from hgcal_gnn.training.generation.domain import Domain
     from hgcal_gnn.training.run_folder import RunFolder
 
 FITTED_TO = 4096  # showers that scales are taken from
@@ -75,21 +70,10 @@ class TrainedGenerator:
     device: str
 
 
-def build_model(config: GenerationConfig, sizes: ImageSizes) -> VoxelModel:
-    """Build the model of the settings.
-
-    Raises
-    ------
-    UsageError
-        If it is not made for these voxels.
-    """
-    return MODELS[kind_of(config.model)](config.model, sizes)
-
-
 def train_generator(
     config: GenerationConfig,
     data: RunData,
-    grid: VoxelGrid,
+    domain: Domain,
     numbers: CellNumbers,
     trained_on: TrainedOn,
     folder: RunFolder,
@@ -114,14 +98,14 @@ def train_generator(
     """
     torch.manual_seed(config.seed)
     checkpoint = checkpoint_of(folder)
-    model = build_model(config, ImageSizes(grid.shapes, trained_on.pdg_ids, trained_on.energy))
-    maker = ImageMaker(grid, trained_on.pdg_ids, config.model.threshold)
+    model = domain.build(trained_on)
+    maker = domain.maker(trained_on, config.model.threshold)
     if checkpoint is None:
         random = np.random.default_rng(config.seed)
         some = np.sort(random.choice(len(data.train), min(FITTED_TO, len(data.train)), replace=False))
         showers = data.train.store[data.train.rows[some]]
-        uncut = ImageMaker(grid, trained_on.pdg_ids)(showers).to_torch()  # to tell what the threshold would take away
-        check_images(config, uncut, trained_on, str(data.train.store.path))
+        uncut = domain.maker(trained_on)(showers).to_torch()  # to tell what the threshold would take away
+        domain.check_sample(uncut, trained_on, str(data.train.store.path))
         model.fit(maker(showers).to_torch())
     train = config.train
     every = min(train.check_every, train.iterations)
@@ -132,7 +116,7 @@ def train_generator(
     )  # fmt: skip
     n_checks = sum(stage.iterations for stage in stages) // every
     keeper = StageKeeper(folder.checkpoints, lambda n: _showers(data.train, maker, n, config.seed))
-    judge = Judge(data.validation, grid, numbers, trained_on, config, picture)
+    judge = Judge(data.validation, domain, numbers, trained_on, config, picture)
     trainer = _trainer(config, folder, [EpochSeed(config.seed), judge, CheckLog(folder.log), keeper], n_checks)
     batches = EndlessBatches(
         data.train, maker, batch_size=train.batch_size, check_every=every, seed=config.seed, module=module,
@@ -151,7 +135,7 @@ def train_generator(
     )
 
 
-def _showers(sample: Sample, maker: ImageMaker, n: int, seed: int) -> Iterator[ImageBatch]:
+def _showers(sample: Sample, maker: Maker[Any], n: int, seed: int) -> Iterator[Batch]:
     """Give batches of n showers of a sample, drawn without order; all of them if there are fewer."""
     random = np.random.default_rng(seed)
     rows = np.sort(random.choice(len(sample), min(n, len(sample)), replace=False))
@@ -179,9 +163,10 @@ def _rounded(stage: Stage, every: int) -> Stage:
 
 def _explained(error: NotFiniteLossError, module: AdversarialModule, folder: RunFolder) -> TrainingError:
     """Save the batch of a loss that is not finite, and say what can be done."""
-    tensors = {"image": error.batch.image, **error.batch.condition._asdict()}
     with atomic_path(folder.nan_batch, overwrite=True) as temporary:
-        save_file({name: values.detach().cpu().contiguous() for name, values in tensors.items()}, temporary)
+        save_file(
+            {name: values.detach().cpu().contiguous() for name, values in error.batch.tensors().items()}, temporary
+        )
     kept = f"the state at the last check in {folder.last}" if folder.last.exists() else "there was no check yet"
     msg = (
         f"the loss of the {error.player} became NaN or infinite in iteration {int(module.iteration) + 1}; the batch is "

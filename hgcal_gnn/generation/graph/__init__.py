@@ -1,0 +1,1 @@
+"""Graph models: generators of sparse hits in the cells of any detector."""
