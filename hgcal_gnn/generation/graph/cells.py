@@ -69,7 +69,8 @@ class CellsConfig(GraphModelConfig):
     )
     clip: NonNegativeFloat = Field(1.0, description="largest norm of a gradient")
     optimiser: OptimiserConfig = Field(
-        default_factory=lambda: OptimiserConfig.of(learning_rate=2e-3, schedule="cosine"), description="of all networks"
+        default_factory=lambda: OptimiserConfig.of(learning_rate=1.5e-3, schedule="cosine"),
+        description="of all networks",
     )
 
 
@@ -131,22 +132,30 @@ class Cells(GraphModel):
     def stages(self, iterations: int) -> Sequence[Stage]:
         """All networks; then one step learns from the flow."""
         parts, config = self.generating, self.config
-        all_but_last = nn.ModuleList([parts.layers, parts.places, parts.flow])
-        main = Player("generator", all_but_last, self.losses, config.optimiser, clip=config.clip)
-        stages = [Stage("flow", (main,), iterations)]
+        main = (
+            Player("generator", nn.ModuleList([parts.places, parts.flow]), self.hit_losses, config.optimiser,
+                   clip=config.clip),
+            Player("layers", parts.layers, self.layer_losses, config.optimiser, clip=config.clip),
+        )  # fmt: skip
+        stages = [Stage("flow", main, iterations)]
         if config.distil:
             pupil = Player("generator", parts.one_step, self.distil_losses, config.optimiser, clip=config.clip)
             stages.append(Stage("one_step", (pupil,), max(1, round(config.distil * iterations))))
         return stages
 
-    def losses(self, batch: HitBatch) -> dict[str, Tensor]:
-        """Return the losses of layers, places and energies."""
+    def layer_losses(self, batch: HitBatch) -> dict[str, Tensor]:
+        """Return the losses of `LayerModel`."""
+        seen, mips, tokens = self._look(batch)
+        losses = self.generating.layers.losses(self._sums(seen, mips, len(batch)), tokens, batch.condition)
+        return {"loss": losses["usual"] + losses["flow"], **losses}
+
+    def hit_losses(self, batch: HitBatch) -> dict[str, Tensor]:
+        """Return the losses of places and energies."""
         seen, mips, tokens = self._look(batch)
         sums = self._sums(seen, mips, len(batch))
         density = self._density(sums, tokens, batch.condition)
         told = Told.of(density, sums, seen)
         losses = {
-            **self.generating.layers.losses(sums, tokens, batch.condition),
             **click_losses(density, seen, sums, mips),
             "energies": flow_loss(self.generating.flow, told, mips, batch.hits.shower, len(batch)),
         }
@@ -215,7 +224,7 @@ class Cells(GraphModel):
             normal = self.generating.one_step(start, told)
         else:
             normal = flowed(self.generating.flow, told, start, steps or self.config.flow_steps)
-        mips = shared_out(told.mips(normal), sums.mips, self.config.threshold / seen.unit, seen)
+        mips = shared_out(told.mips(normal), sums, self.config.threshold / seen.unit, seen)
         return Hits((mips * seen.unit).float(), cell, ptr)
 
     def moved_to(self, calorimeter: Calorimeter) -> Self:
@@ -249,7 +258,10 @@ class Cells(GraphModel):
     def _sums(self, seen: Seen, mips: Tensor, n_showers: int) -> LayerSums:
         shape = (n_showers, self.ground.n_layers)
         counts = seen.layer_ptr.diff().to(mips).reshape(shape)
-        return LayerSums(counts, pool_sum(mips[:, None], seen.layer_ptr).reshape(shape))
+        moments = pool_sum(torch.stack([mips, mips * seen.u, mips * seen.v], dim=1), seen.layer_ptr)
+        total = moments[:, 0]
+        centre = moments[:, 1:] / total.clamp(min=1e-6)[:, None]
+        return LayerSums(counts, total.reshape(shape), centre.reshape(*shape, 2))
 
     def _density(self, sums: LayerSums, tokens: Tokens, condition: Condition) -> Density:
         density: Density = self.generating.places(sums, tokens, self.generating.layers.incident(condition))
@@ -279,14 +291,15 @@ class Cells(GraphModel):
         ptr = torch.from_numpy(wanted.sum(axis=1)).cumsum(0)
         ptr = torch.cat([ptr.new_zeros(1), ptr])
         cell = torch.empty(int(ptr[-1]), dtype=torch.int64)
-        share, sigma = (
-            part.double().cpu().contiguous().numpy() for part in (density.log_share.exp().cumsum(dim=2), density.sigma)
+        share, sigma, middle = (
+            part.detach().double().cpu().contiguous().numpy()
+            for part in (density.log_share.exp().cumsum(dim=2), density.sigma, density.middle)
         )
         seed = int(torch.randint(2**31, (), generator=random))
         use_torch_threads()
         draw_cells(
             self.calorimeter.finder, lines, side, ground.position, ground.plane, wanted, ptr.numpy(), share, sigma,
-            seed, cell.numpy(),
+            middle, seed, cell.numpy(),
         )  # fmt: skip
         found = cell != FREE
         if not found.all():

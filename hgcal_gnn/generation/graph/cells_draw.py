@@ -41,6 +41,7 @@ def _draw_shower(
     wanted: I64,
     share: F64,
     sigma: F64,
+    middle: F64,
     state: State,
     cell: I64,
 ) -> None:
@@ -67,7 +68,8 @@ def _draw_shower(
             chance, k = uniform(state), 0
             while k < share.shape[1] - 1 and chance > share[layer, k]:
                 k += 1
-            u, v = factor * sigma[layer, k] * normal(state) / steep, factor * sigma[layer, k] * normal(state)
+            u = (middle[layer, k, 0] + factor * sigma[layer, k] * normal(state)) / steep
+            v = middle[layer, k, 1] + factor * sigma[layer, k] * normal(state)
             row = find_cell(finder, plane[layer], x + u * cos - v * sin, y + u * sin + v * cos)
             if row >= 0 and _take(table, row):
                 cell[first + found] = row
@@ -79,7 +81,7 @@ def _draw_shower(
 @njit(cache=True, nogil=True, parallel=True)
 def draw_cells(
     finder: CellFinder, lines: F64, side: I64, position: F64, plane: I64, wanted: I64, ptr: I64, share: F64,
-    sigma: F64, seed: int, cell: I64,
+    sigma: F64, middle: F64, seed: int, cell: I64,
 ) -> None:  # fmt: skip
     """Draw the cells of showers; what a layer cannot hold is left out.
 
@@ -101,6 +103,8 @@ def draw_cells(
         First entry of each shower in `cell`: the sums of `wanted`.
     share, sigma : float64 [n_showers, n_layers, n_components]
         Round Gaussians across the axis: cumulative shares and widths [cm].
+    middle : float64 [n_showers, n_layers, n_components, 2]
+        Their middles [cm].
     seed
         Shower i has a stream of its own, whatever the number of threads.
     cell : int64 [n_hits]
@@ -111,5 +115,5 @@ def draw_cells(
         seed_stream(state, seed, shower)
         _draw_shower(
             finder, lines[shower], position[side[shower]], plane[side[shower]], wanted[shower], share[shower],
-            sigma[shower], state, cell[ptr[shower] : ptr[shower + 1]],
+            sigma[shower], middle[shower], state, cell[ptr[shower] : ptr[shower + 1]],
         )  # fmt: skip

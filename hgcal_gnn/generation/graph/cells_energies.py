@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 SPREAD = 0.8  # of the logarithm of energies around the guess, about
 CENTIMETRES, LAYERS = 2.0, 2.0  # that bring displacements of neighbours to order 1
-N_TOLD = 6
+N_TOLD = 8
 FAINTEST = 1e-4  # MIP
+NEWTON_STEPS, SOFT = 3, 0.02  # cm^2 added to variances: layers of one hit are not tilted
+TILT, STEEPEST = 0.5, 1.0  # per cm, and ln of the largest factor
 
 
 class Told(NamedTuple):
@@ -55,9 +57,11 @@ class Told(NamedTuple):
             energy = log_energy + sums.mips.clamp(min=1e-3).log().flatten()[seen.row]
             guess = functional.softplus(energy)  # a hit is there: about one MIP at least
             radius = (seen.u.square() + seen.v.square()).sqrt()
+            centre = sums.centre.flatten(0, 1)[seen.row]
             n_hits = sums.n_hits.flatten()[seen.row]
             told = [
-                clicks / 3, energy / 3, (radius + 0.3).log(), seen.u / 10, seen.v / 10, n_hits.clamp(min=1).log() / 3
+                clicks / 3, energy / 3, (radius + 0.3).log(), seen.u / 10, seen.v / 10,
+                (seen.u - centre[:, 0]) / 5, (seen.v - centre[:, 1]) / 5, n_hits.clamp(min=1).log() / 3
             ]  # fmt: skip
             context = density.context.flatten(0, 1)[seen.row]
             place = [seen.u / CENTIMETRES, seen.v / CENTIMETRES, seen.layer / LAYERS]
@@ -131,17 +135,18 @@ def flowed(network: HitNetwork, told: Told, noise: Tensor, steps: int) -> Tensor
     return carried(noise, velocity, steps)
 
 
-def shared_out(mips: Tensor, wanted: Tensor, least: Tensor, seen: Seen) -> Tensor:
-    """Scale the energies of each layer so that their sum is what is wanted, each above its threshold.
+def shared_out(mips: Tensor, sums: LayerSums, least: Tensor, seen: Seen) -> Tensor:
+    """Scale the energies of each layer so that they add up to what is wanted, each above its threshold.
 
-    What is above the threshold is shared in proportion to what the energies had above it.
+    Before, they are tilted, exp(a u + b v), towards the wanted centre of the layer, as far as gentle tilts reach. What
+    is above the threshold is shared in proportion to what the energies had above it.
 
     Parameters
     ----------
     mips : [n_hits]
         Energies before.
-    wanted : [n_showers, n_layers]
-        Their sums [MIP]; where they are not even enough for all thresholds, hits lie just above.
+    sums
+        What is wanted; where the energy is not even enough for all thresholds, hits lie just above.
     least : [n_hits]
         Threshold [MIP].
     seen
@@ -151,8 +156,27 @@ def shared_out(mips: Tensor, wanted: Tensor, least: Tensor, seen: Seen) -> Tenso
     [n_hits]
         [MIP]
     """
-    above = (mips - least).clamp(min=1e-3)
+    above = tilted((mips - least).clamp(min=1e-3), sums.centre.flatten(0, 1), seen)
     both = pool_sum(torch.stack([above, least], dim=1).double(), seen.layer_ptr)
-    free = (wanted.flatten().double() - both[:, 1]).clamp(min=1e-3 * seen.layer_ptr.diff())
+    free = (sums.mips.flatten().double() - both[:, 1]).clamp(min=1e-3 * seen.layer_ptr.diff())
     factor = free / both[:, 0].clamp(min=1e-12)
     return (least + above * factor[seen.row]).to(mips)
+
+
+def tilted(mips: Tensor, centre: Tensor, seen: Seen) -> Tensor:
+    """Tilt the energies of each layer towards a centre [n_showers x n_layers, 2] by Newton's method; sums change."""
+    place = torch.stack([seen.u, seen.v], dim=1)
+    tilt = torch.zeros_like(centre)
+    tiny = torch.finfo(mips.dtype).tiny
+    for _ in range(NEWTON_STEPS):
+        weight = mips * (tilt[seen.row] * place).sum(dim=1).clamp(-STEEPEST, STEEPEST).exp()
+        u, v = place.unbind(dim=1)
+        columns = torch.stack([weight, weight * u, weight * v, weight * u * u, weight * v * v, weight * u * v], dim=1)
+        total, u, v, uu, vv, uv = pool_sum(columns.double(), seen.layer_ptr).unbind(dim=1)
+        total = total.clamp(min=tiny)
+        u, v = u / total, v / total
+        uu, vv, uv = uu / total - u * u + SOFT, vv / total - v * v + SOFT, uv / total - u * v
+        off_u, off_v = centre[:, 0] - u, centre[:, 1] - v
+        step = torch.stack([vv * off_u - uv * off_v, uu * off_v - uv * off_u], dim=1) / (uu * vv - uv * uv)[:, None]
+        tilt = (tilt + step.to(tilt)).clamp(-TILT, TILT)
+    return mips * (tilt[seen.row] * place).sum(dim=1).clamp(-STEEPEST, STEEPEST).exp()

@@ -1,9 +1,9 @@
-"""How much a shower leaves in each layer: number of hits and energy, drawn for all layers together.
+"""What a shower leaves in each layer: number of hits, energy and its centre, drawn for all layers together.
 
-Of each layer two numbers are told by their distance to what is usual at its depth: the root of the number of hits, and
-the logarithm of the energy per hit. What is usual (mean and width) is a smooth function of the depth along the flight,
-of the layer's own material and of the incident particle, so that it holds at other angles, too. A flow draws the
-distances of all layers at once.
+Of each layer four numbers are told by their distance to what is usual at its depth: the root of the number of hits, the
+logarithm of the energy per hit, and where the centre of the energy lies across the axis. What is usual (mean and width)
+is a smooth function of the depth along the flight, of the layer's own material and of the incident particle, so that it
+holds at other angles, too. A flow draws the distances of all layers at once.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from hgcal_gnn.generation.condition import Condition
     from hgcal_gnn.generation.graph.ground import Tokens
 
-NARROWEST, WIDEST = -4.0, 0.7  # ln of the width of the logarithm of the energy per hit
+LOG_WIDTHS = (-4.0, 4.0)  # of what is usual
+LOG_MEAN_WIDTHS = (-4.0, 0.7)  # of the logarithm of the energy per hit, whose tails would be endless
 LEAST, MOST = -5.0, 9.0  # ln of the energy per hit [MIP]
+FARTHEST = 50.0  # cm of a centre from the axis
 
 
 class LayerSums(NamedTuple):
@@ -35,10 +37,13 @@ class LayerSums(NamedTuple):
         Whole numbers.
     mips : [n_showers, n_layers]
         Energy [MIP, of particles along the flight]; 0 without hits.
+    centre : [n_showers, n_layers, 2]
+        Of the energy, across the axis [cm]; 0 without hits.
     """
 
     n_hits: Tensor
     mips: Tensor
+    centre: Tensor
 
     @property
     def log_mean(self) -> Tensor:
@@ -92,51 +97,64 @@ class LayerModel(nn.Module):
         self.n_layers, self.draws = n_layers, draws
         self.incident = Incident(n_kinds)
         told = N_FEATURES + 1 + self.incident.n_columns
-        self.usual_hits = _usual(told)
-        self.usual_energy = _usual(told + 1)
-        self.flow = VectorFlow(2 * n_layers, self.incident.n_columns, width, n_blocks)
+        self.usual_hits, self.usual_energy = _usual(told, 1), _usual(told + 1, 1)
+        self.usual_centre = _usual(told + 2, 2)
+        self.flow = VectorFlow(4 * n_layers, self.incident.n_columns, width, n_blocks)
 
     def losses(self, sums: LayerSums, tokens: Tokens, condition: Condition) -> dict[str, Tensor]:
         """Return minus the likelihood of what is usual, and the loss of the flow."""
-        told, there = self._told(tokens, condition), tokens.present.to(tokens.depth)
-        has_hits = (sums.n_hits > 0).to(there)
-        root = (sums.n_hits + torch.rand_like(sums.n_hits)).sqrt()
-        mean, log_width = self._of_hits(told)
-        hits = (root - mean) / log_width.exp()
-        usual = ((0.5 * hits.square() + log_width) * there).sum() / there.sum()
-        mean, log_width = self._of_energy(told, sums.n_hits)
-        energy = (sums.log_mean - mean) / log_width.exp()
-        usual = usual + ((0.5 * energy.square() + log_width) * has_hits).sum() / has_hits.sum().clamp(min=1)
-        energy = torch.where(has_hits > 0, energy, torch.randn_like(energy))  # nothing to learn where nothing is
-        distances = torch.cat([hits, energy], dim=1).detach()
-        some = distances.repeat(self.draws, 1), self.incident(condition).repeat(self.draws, 1)
-        return {"usual": usual, "flow": self.flow.loss(*some)}
+        told, root = self._told(tokens, condition), (sums.n_hits + torch.rand_like(sums.n_hits)).sqrt()
+        values = torch.cat([root[..., None], sums.log_mean[..., None], sums.centre], dim=2)
+        mean, log_width = self._usual(told, sums.n_hits, sums.log_mean)
+        distance = (values - mean) / log_width.exp()
+        has_hits = (sums.n_hits > 0).to(distance)[..., None].expand(-1, -1, 3)
+        there = torch.cat([tokens.present.to(distance)[..., None], has_hits], dim=2)
+        usual = ((0.5 * distance.square() + log_width) * there).sum(dim=(0, 1)) / there.sum(dim=(0, 1)).clamp(min=1)
+        distance = torch.where(there > 0, distance, torch.randn_like(distance)).detach()  # nothing to learn there
+        some = distance.flatten(1).repeat(self.draws, 1), self.incident(condition).repeat(self.draws, 1)
+        return {"usual": usual.sum(), "flow": self.flow.loss(*some)}
 
     def sample(self, tokens: Tokens, condition: Condition, random: torch.Generator | None, steps: int) -> LayerSums:
         """Draw the layers of showers."""
         start = noise(len(condition), self.flow.n, tokens.depth, random)
-        distances = self.flow.sample(start, self.incident(condition), steps)
-        hits, energy = distances.chunk(2, dim=1)
+        distance = self.flow.sample(start, self.incident(condition), steps).reshape(-1, self.n_layers, 4)
         told = self._told(tokens, condition)
-        mean, log_width = self._of_hits(told)
-        n_hits = (mean + log_width.exp() * hits).clamp(min=0).square().floor() * tokens.present
-        mean, log_width = self._of_energy(told, n_hits)
-        return LayerSums(n_hits, n_hits * (mean + log_width.exp() * energy).clamp(LEAST, MOST).exp())
+        mean, log_width = _split(self.usual_hits(told))
+        root = mean + log_width.exp() * distance[..., :1]
+        n_hits = root[..., 0].clamp(min=0).square().floor() * tokens.present
+        mean, log_width = self._usual(told, n_hits, distance[..., 1], is_distance=True)
+        values = mean + log_width.exp() * distance
+        has_hits = n_hits > 0
+        mips = n_hits * values[..., 1].clamp(LEAST, MOST).exp()
+        return LayerSums(n_hits, mips, values[..., 2:].clamp(-FARTHEST, FARTHEST) * has_hits[..., None])
+
+    def _usual(
+        self, told: Tensor, n_hits: Tensor, log_mean: Tensor, *, is_distance: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Return mean and logarithm of the width of all four numbers, [n_showers, n_layers, 4] each.
+
+        The energy per hit depends on the number of hits, the centre on both; `log_mean` is the former, or its distance.
+        """
+        told_hits = torch.cat([told, n_hits.log1p()[..., None] / 3], dim=2)
+        mean, log_width = _split(self.usual_energy(told_hits), LOG_MEAN_WIDTHS)
+        if is_distance:
+            log_mean = (mean + log_width.exp() * log_mean[..., None])[..., 0].clamp(LEAST, MOST)
+        told_energy = torch.cat([told_hits, log_mean[..., None] / 2], dim=2)
+        parts = (_split(self.usual_hits(told)), (mean, log_width), _split(self.usual_centre(told_energy)))
+        means, log_widths = zip(*parts, strict=True)
+        return torch.cat(means, dim=2), torch.cat(log_widths, dim=2)
 
     def _told(self, tokens: Tokens, condition: Condition) -> Tensor:
         incident = self.incident(condition)[:, None].expand(-1, self.n_layers, -1)
         return torch.cat([tokens.depth.log()[..., None] / 2, tokens.features, incident], dim=2)
 
-    def _of_hits(self, told: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_width = self.usual_hits(told).unbind(dim=2)
-        return mean, log_width.clamp(NARROWEST, -NARROWEST)
 
-    def _of_energy(self, told: Tensor, n_hits: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_width = self.usual_energy(torch.cat([told, n_hits.log1p()[..., None] / 3], dim=2)).unbind(dim=2)
-        return mean, log_width.clamp(NARROWEST, WIDEST)
-
-
-def _usual(n: int, width: int = 64) -> nn.Sequential:
-    """Return a network from n numbers to a mean and the logarithm of a width."""
+def _usual(n: int, n_out: int, width: int = 64) -> nn.Sequential:
+    """Return a network from n numbers to means and logarithms of widths."""
     maps = (nn.Linear(n, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
-    return nn.Sequential(*maps, nn.Linear(width, 2))
+    return nn.Sequential(*maps, nn.Linear(width, 2 * n_out))
+
+
+def _split(found: Tensor, log_widths: tuple[float, float] = LOG_WIDTHS) -> tuple[Tensor, Tensor]:
+    mean, log_width = found.chunk(2, dim=-1)
+    return mean, log_width.clamp(*log_widths)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 NARROWEST, FIRST, LAST = 0.15, 0.25, 20.0  # widths [cm]: the smallest there can be, and the range to begin with
 NEAR = 4.0  # cm from the axis; cells beyond are looked at in one point
 RADII = (0.05, 60.0, 48)  # cm: first, last and number of circles over which clicks are turned into hits
-N_CONTEXT = 4
+N_DESCRIBED = 6, 4  # numbers of a layer and of a shower, see `_described`
+REACH = 2  # layers before and behind whose centres pull at the Gaussians of a layer
 TINY = 1e-12
 
 
@@ -38,6 +39,8 @@ class Density(NamedTuple):
         Of the clicks and of the energy.
     sigma : [n_showers, n_layers, n_components]
         Widths of the Gaussians [cm].
+    middle : [n_showers, n_layers, n_components, 2]
+        Their middles across the axis [cm].
     log_clicks : [n_showers, n_layers]
     context : [n_showers, n_layers, n_context]
         What the network says of the layer to those that come later.
@@ -46,6 +49,7 @@ class Density(NamedTuple):
     log_share: Tensor
     log_energy_share: Tensor
     sigma: Tensor
+    middle: Tensor
     log_clicks: Tensor
     context: Tensor
 
@@ -84,18 +88,21 @@ class Places(nn.Module):
 
     def __init__(self, n_incident: int, width: int, n_rounds: int, n_components: int, n_context: int) -> None:
         super().__init__()
-        self.parts = (n_components, n_components, n_components, 1, n_context)
-        self.layers = LayerMessages(N_CONTEXT + N_FEATURES, 4 + n_incident, width, n_rounds, sum(self.parts))
+        of_layer, of_shower = N_DESCRIBED
+        self.parts = (n_components, n_components, n_components, n_components, 2 * REACH + 1, 1, n_context)
+        self.layers = LayerMessages(of_layer + N_FEATURES, of_shower + n_incident, width, n_rounds, sum(self.parts))
         self.log_sigma = nn.Parameter(torch.linspace(math.log(FIRST), math.log(LAST), n_components))
 
     def forward(self, sums: LayerSums, tokens: Tokens, incident: Tensor) -> Density:
         """Return the density."""
         found = self.layers(*_described(sums, tokens, incident))
-        share, energy, sigma, clicks, context = found.split(self.parts, dim=2)
+        share, energy, sigma, follow, pull, clicks, context = found.split(self.parts, dim=2)
+        core = _pulled(sums.centre, pull)
         return Density(
             share.log_softmax(dim=2),
             energy.log_softmax(dim=2),
             (self.log_sigma + 0.5 * sigma.tanh()).exp().clamp(min=NARROWEST),
+            follow.sigmoid()[..., None] * core[..., None, :],
             sums.n_hits.clamp(min=0.5).log() + functional.softplus(clicks[..., 0]),  # a hit takes a click at least
             context,
         )
@@ -159,11 +166,34 @@ def _described(sums: LayerSums, tokens: Tokens, incident: Tensor) -> tuple[Tenso
     middle = (energy * depth).sum(dim=1) / total
     spread = ((energy * (depth - middle[:, None]).square()).sum(dim=1) / total).clamp(min=1e-8).sqrt()
     n_hits = sums.n_hits
-    layers = [(n_hits > 0).to(depth), n_hits.log1p() / 3, sums.log_mean / 2, depth - middle[:, None]]
+    distance = sums.centre.square().sum(dim=2).sqrt()
+    around = functional.avg_pool1d(sums.centre.transpose(1, 2), 5, stride=1, padding=2).square().sum(dim=1).sqrt()
+    layers = [
+        (n_hits > 0).to(depth), n_hits.log1p() / 3, sums.log_mean / 2, depth - middle[:, None], distance.log1p(),
+        around.log1p(),
+    ]  # fmt: skip
     shower = [total.log() / 3 - 2, middle, spread, n_hits.sum(dim=1).log1p() / 2 - 3]
     return torch.cat([torch.stack(layers, dim=2), tokens.features], dim=2), torch.cat(
         [torch.stack(shower, dim=1), incident], dim=1
     )
+
+
+def _pulled(centre: Tensor, pull: Tensor) -> Tensor:
+    """Return where the shower is in each layer: its own centre and those around, each times a number.
+
+    So a shower that is turned around its axis has its hits turned with it.
+
+    Parameters
+    ----------
+    centre : [n_showers, n_layers, 2]
+    pull : [n_showers, n_layers, 2 REACH + 1]
+
+    Returns
+    -------
+    [n_showers, n_layers, 2]
+    """
+    around = functional.pad(centre, (0, 0, REACH, REACH)).unfold(1, 2 * REACH + 1, 1)  # [..., 2, 2 REACH + 1]
+    return (around * pull[..., None, :]).sum(dim=3)
 
 
 def _hexagon() -> Tensor:
@@ -182,22 +212,28 @@ def _log_shares(density: Density, seen: Seen) -> tuple[Tensor, Tensor]:
         part.reshape(-1, n_components)
         for part in (density.sigma, density.log_share.exp(), density.log_energy_share.exp())
     )
+    middle = density.middle.flatten(0, 1)
     near = seen.u.square() + seen.v.square() < NEAR**2
     centre = torch.stack([seen.u, seen.v], dim=1)[:, None]
     inside = centre[near] + seen.area[near].sqrt()[:, None, None] * HEXAGON.to(centre)
     gauss = centre.new_empty(len(centre), n_components)
-    gauss = gauss.index_put((near,), _mean_gauss(inside, sigma[seen.row[near]]))
-    gauss = gauss.index_put((~near,), _mean_gauss(centre[~near], sigma[seen.row[~near]]))
+    for chosen, points in ((near, inside), (~near, centre[~near])):
+        row = seen.row[chosen]
+        gauss = gauss.index_put((chosen,), _mean_gauss(points, middle[row], sigma[row]))
     gauss = gauss * seen.area[:, None]
     clicks, energies = ((gauss * of_layer[seen.row]).sum(dim=1) for of_layer in (share, energy))
     return (clicks + TINY).log(), (energies + TINY).log()
 
 
-def _mean_gauss(points: Tensor, sigma: Tensor) -> Tensor:
-    """Return the mean over points [n, n_points, 2] of round Gaussians of widths [n, n_components]."""
+def _mean_gauss(points: Tensor, middle: Tensor, sigma: Tensor) -> Tensor:
+    """Return the mean over points [n, n_points, 2] of round Gaussians of some middles and widths [n, n_components].
+
+    |p - m|^2 = |p|^2 - 2 p m + |m|^2: one product of matrices in place of a difference of every pair.
+    """
     variance = sigma.square()
-    exponent = -0.5 * points.square().sum(dim=2)[..., None] / variance[:, None]
-    return exponent.exp().mean(dim=1) / (2 * math.pi * variance)
+    product = torch.baddbmm(middle.square().sum(dim=2)[:, None], points, middle.transpose(1, 2), alpha=-2)
+    squared = product + points.square().sum(dim=2, keepdim=True)
+    return (-0.5 * squared / variance[:, None]).exp().mean(dim=1) / (2 * math.pi * variance)
 
 
 class Areas(nn.Module):
