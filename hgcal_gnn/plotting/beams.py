@@ -67,9 +67,10 @@ def cells_figure(checks: Sequence[BeamCheck], axes: Sequence[str], along: str) -
             ax = panels[moment, column]
             ax.plot(places, cells[0, moment], "o", color=INK, markersize=3.5, label="reference")
             ax.plot(places, cells[1, moment], color=SAMPLE, label="generated")
-            ax.set_ylim(bottom=0)
             tidy(ax, along if moment else "", "" if column else f"{name} of hit cells [MeV]")
         panels[0, column].set_title(f"{check.energy:g} GeV", loc="left", fontsize=10)
+    for first in panels[:, 0]:  # of the whole row, once all is drawn
+        first.set_ylim(bottom=0)
     panels[0, 0].legend(frameon=False, fontsize=9)
     return fig
 

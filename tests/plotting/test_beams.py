@@ -25,8 +25,10 @@ def test_profiles_are_drawn(log_y: bool):
 
 def test_cell_response_is_drawn_along_the_axis_asked_for():
     cells = np.array([[[1e-3, 2e-3], [3e-3, np.nan]], [[4e-3, 5e-3], [6e-3, 7e-3]]])
-    every = (np.zeros((2, 2, 5)), cells)
-    checks = [BeamCheck(energy, (2, 2), 1.0, 0.1, 1.0, (), np.ones((2, 2)), every) for energy in (100.0, 150.0, 300.0)]
+    checks = [
+        BeamCheck(energy, (2, 2), 1.0, 0.1, 1.0, (), np.ones((2, 2)), (np.zeros((2, 2, 5)), energy / 100 * cells))
+        for energy in (100.0, 150.0, 300.0)
+    ]
     panels = cells_figure(checks, ("y", "layer"), "layer").axes
     assert len(panels) == 6
     reference, generated = panels[0].lines
@@ -35,3 +37,5 @@ def test_cell_response_is_drawn_along_the_axis_asked_for():
     assert panels[3].lines[1].get_ydata() == pytest.approx([6.0, 7.0])
     assert panels[3].get_xlabel() == "layer"
     assert panels[2].get_title(loc="left") == "300 GeV"
+    assert panels[0].get_ylim()[0] == 0
+    assert panels[0].get_ylim()[1] > 15.0  # the row has room for its largest panel
