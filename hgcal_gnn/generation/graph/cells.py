@@ -59,8 +59,8 @@ class CellsConfig(GraphModelConfig):
     place_rounds: PositiveInt = Field(4, description="its rounds of messages between layers; each doubles the reach")
     components: PositiveInt = Field(8, description="Gaussians of a density")
     context: PositiveInt = Field(32, description="numbers that tell hits about their layer")
-    hit_width: PositiveInt = Field(48, description="numbers per hit in the networks of the energies")
-    message: PositiveInt = Field(32, description="numbers per message between hits")
+    hit_width: PositiveInt = Field(32, description="numbers per hit in the networks of the energies")
+    message: PositiveInt = Field(24, description="numbers per message between hits")
     rounds: NonNegativeInt = Field(2, description="rounds of messages between hits; 0: hits do not hear of neighbours")
     layer_steps: PositiveInt = Field(4, description="midpoint steps of the flow of the layers")
     flow_steps: PositiveInt = Field(4, description="midpoint steps of the flow of the energies, where it is used")
@@ -154,9 +154,10 @@ class Cells(GraphModel):
         seen, mips, tokens = self._look(batch)
         sums = self._sums(seen, mips, len(batch))
         density = self._density(sums, tokens, batch.condition)
-        told = Told.of(density, sums, seen)
+        shares = density.of_cells(seen)
+        told = Told.of(density, shares, sums, seen)
         losses = {
-            **click_losses(density, seen, sums, mips),
+            **click_losses(density, shares, seen, sums, mips),
             "energies": flow_loss(self.generating.flow, told, mips, batch.hits.shower, len(batch)),
         }
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}
@@ -170,7 +171,8 @@ class Cells(GraphModel):
         with torch.no_grad():
             seen, mips, tokens = self._look(batch)
             sums = self._sums(seen, mips, len(batch))
-            told = Told.of(self._density(sums, tokens, batch.condition), sums, seen)
+            density = self._density(sums, tokens, batch.condition)
+            told = Told.of(density, density.of_cells(seen), sums, seen)
             start = torch.randn_like(mips)
             end = flowed(self.generating.flow, told, start, self.config.flow_steps)
         return {"loss": (self.generating.one_step(start, told) - end).square().mean()}
@@ -218,7 +220,7 @@ class Cells(GraphModel):
             sums = self._counted(sums, density, tokens, random)
         cell, ptr = self._draw(sums, density, condition, random)
         seen = ground.seen(cell, ptr, condition)
-        told = Told.of(density, sums, seen)
+        told = Told.of(density, density.of_cells(seen), sums, seen)
         start = noise(len(cell), 1, seen.u, random)[:, 0]
         if steps is None and self.generating.seen_areas.distilled > 0:
             normal = self.generating.one_step(start, told)

@@ -49,10 +49,11 @@ class Told(NamedTuple):
     seen: Seen
 
     @classmethod
-    def of(cls, density: Density, sums: LayerSums, seen: Seen) -> Told:
-        """Gather it; no gradients flow back."""
+    def of(cls, density: Density, shares: tuple[Tensor, Tensor], sums: LayerSums, seen: Seen) -> Told:
+        """Gather it; gradients flow back to the context alone. `shares` are `Density.of_cells` of the hits."""
+        context = density.context.flatten(0, 1)[seen.row]
         with torch.no_grad():
-            log_click, log_energy = density.of_cells(seen)
+            log_click, log_energy = (share.detach() for share in shares)
             clicks = log_click + density.log_clicks.flatten()[seen.row]
             energy = log_energy + sums.mips.clamp(min=1e-3).log().flatten()[seen.row]
             guess = functional.softplus(energy)  # a hit is there: about one MIP at least
@@ -63,9 +64,8 @@ class Told(NamedTuple):
                 clicks / 3, energy / 3, (radius + 0.3).log(), seen.u / 10, seen.v / 10,
                 (seen.u - centre[:, 0]) / 5, (seen.v - centre[:, 1]) / 5, n_hits.clamp(min=1).log() / 3
             ]  # fmt: skip
-            context = density.context.flatten(0, 1)[seen.row]
-            place = [seen.u / CENTIMETRES, seen.v / CENTIMETRES, seen.layer / LAYERS]
-            return cls(torch.cat([torch.stack(told, dim=1), context], dim=1), guess, torch.stack(place, dim=1), seen)
+            place = torch.stack([seen.u / CENTIMETRES, seen.v / CENTIMETRES, seen.layer / LAYERS], dim=1)
+        return cls(torch.cat([torch.stack(told, dim=1), context], dim=1), guess, place, seen)
 
     def normal(self, mips: Tensor) -> Tensor:
         """Return energies [MIP] as numbers of order 1 around the guess."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LOG_WIDTHS = (-4.0, 4.0)  # of what is usual
 LOG_MEAN_WIDTHS = (-4.0, 0.7)  # of the logarithm of the energy per hit, whose tails would be endless
 LEAST, MOST = -5.0, 9.0  # ln of the energy per hit [MIP]
+BLUR = 0.3  # of a step from a number of hits to the next
 FARTHEST = 50.0  # cm of a centre from the axis
 
 
@@ -103,7 +104,7 @@ class LayerModel(nn.Module):
 
     def losses(self, sums: LayerSums, tokens: Tokens, condition: Condition) -> dict[str, Tensor]:
         """Return minus the likelihood of what is usual, and the loss of the flow."""
-        told, root = self._told(tokens, condition), (sums.n_hits + torch.rand_like(sums.n_hits)).sqrt()
+        told, root = self._told(tokens, condition), blurred_root(sums.n_hits)
         values = torch.cat([root[..., None], sums.log_mean[..., None], sums.centre], dim=2)
         mean, log_width = self._usual(told, sums.n_hits, sums.log_mean)
         distance = (values - mean) / log_width.exp()
@@ -121,7 +122,7 @@ class LayerModel(nn.Module):
         told = self._told(tokens, condition)
         mean, log_width = _split(self.usual_hits(told))
         root = mean + log_width.exp() * distance[..., :1]
-        n_hits = root[..., 0].clamp(min=0).square().floor() * tokens.present
+        n_hits = root[..., 0].clamp(min=0).square().round() * tokens.present
         mean, log_width = self._usual(told, n_hits, distance[..., 1], is_distance=True)
         values = mean + log_width.exp() * distance
         has_hits = n_hits > 0
@@ -147,6 +148,17 @@ class LayerModel(nn.Module):
     def _told(self, tokens: Tokens, condition: Condition) -> Tensor:
         incident = self.incident(condition)[:, None].expand(-1, self.n_layers, -1)
         return torch.cat([tokens.depth.log()[..., None] / 2, tokens.features, incident], dim=2)
+
+
+def blurred_root(n_hits: Tensor) -> Tensor:
+    """Return the root of numbers of hits with noise, from which the nearest number finds back to them.
+
+    Flows need continuous numbers. Evenly filled steps would put an edge right beside layers that are nearly always
+    empty, and a flow that blurs it a little would light them all; this noise stays away from the edges.
+    """
+    root = n_hits.sqrt()
+    step = torch.where(n_hits > 0, (n_hits + 1).sqrt() - root, 0.5)
+    return root + BLUR * step * torch.randn_like(root)
 
 
 def _usual(n: int, n_out: int, width: int = 64) -> nn.Sequential:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from hgcal_gnn.generation.graph.ground import Seen, Tokens
 
 NARROWEST, FIRST, LAST = 0.15, 0.25, 20.0  # widths [cm]: the smallest there can be, and the range to begin with
-NEAR = 4.0  # cm from the axis; cells beyond are looked at in one point
+NEAR = 2.5  # cm from the axis; Gaussians are averaged over nearer cells in 19 points, over others to second order
+OWN_VARIANCE = 5 / (36 * math.sqrt(3))  # of a hexagon of area 1 along an axis
 RADII = (0.05, 60.0, 48)  # cm: first, last and number of circles over which clicks are turned into hits
 N_DESCRIBED = 6, 4  # numbers of a layer and of a shower, see `_described`
 REACH = 2  # layers before and behind whose centres pull at the Gaussians of a layer
@@ -139,7 +140,9 @@ class LayerMessages(nn.Module):
         return found
 
 
-def click_losses(density: Density, seen: Seen, sums: LayerSums, mips: Tensor) -> dict[str, Tensor]:
+def click_losses(
+    density: Density, shares: tuple[Tensor, Tensor], seen: Seen, sums: LayerSums, mips: Tensor
+) -> dict[str, Tensor]:
     """Return minus the logarithm of the likelihood, per hit, of which cells are hit and how they share the energy.
 
     Cells are hit independently: sum over hits of ln(1 - exp(-mu)), over all others of -mu; the latter is minus all
@@ -147,16 +150,21 @@ def click_losses(density: Density, seen: Seen, sums: LayerSums, mips: Tensor) ->
 
     Parameters
     ----------
-    density, seen, sums
+    density
+    shares
+        `Density.of_cells` of the hits.
+    seen, sums
     mips : [n_hits]
         Energies.
     """
-    n_hits = max(len(mips), 1)
-    log_click, log_energy = density.of_cells(seen)
+    log_click, log_energy = shares
     expected = (log_click + density.log_clicks.flatten()[seen.row]).exp()
     hit = (-torch.expm1(-expected) + TINY).log() + expected
     clicks = (density.log_clicks.exp() * (sums.n_hits > 0)).sum()
-    return {"places": (clicks - hit.sum()) / n_hits, "shares": -(mips * log_energy).sum() / mips.sum().clamp(min=1)}
+    return {
+        "places": (clicks - hit.sum()) / max(len(mips), 1),
+        "shares": -(mips * log_energy).sum() / mips.sum().clamp(min=1),
+    }  # fmt: skip
 
 
 def _described(sums: LayerSums, tokens: Tokens, incident: Tensor) -> tuple[Tensor, Tensor]:
@@ -214,12 +222,13 @@ def _log_shares(density: Density, seen: Seen) -> tuple[Tensor, Tensor]:
     )
     middle = density.middle.flatten(0, 1)
     near = seen.u.square() + seen.v.square() < NEAR**2
+    far = ~near
     centre = torch.stack([seen.u, seen.v], dim=1)[:, None]
     inside = centre[near] + seen.area[near].sqrt()[:, None, None] * HEXAGON.to(centre)
+    widened = (sigma[seen.row[far]].square() + OWN_VARIANCE * seen.area[far, None]).sqrt()
     gauss = centre.new_empty(len(centre), n_components)
-    for chosen, points in ((near, inside), (~near, centre[~near])):
-        row = seen.row[chosen]
-        gauss = gauss.index_put((chosen,), _mean_gauss(points, middle[row], sigma[row]))
+    gauss = gauss.index_put((near,), _mean_gauss(inside, middle[seen.row[near]], sigma[seen.row[near]]))
+    gauss = gauss.index_put((far,), _mean_gauss(centre[far], middle[seen.row[far]], widened))
     gauss = gauss * seen.area[:, None]
     clicks, energies = ((gauss * of_layer[seen.row]).sum(dim=1) for of_layer in (share, energy))
     return (clicks + TINY).log(), (energies + TINY).log()

@@ -143,9 +143,10 @@ def seen_cells(u: list[float], area: float) -> Seen:
 def test_likelihood_of_hit_cells_by_hand():
     """Three cells with chances 1 - exp(-mu) each, two of them hit; all other cells stay empty."""
     found, seen = density(4.0, 1.5), seen_cells([0.0, 2.0], 1.0)
-    share = found.of_cells(seen)[0].exp()
+    shares = found.of_cells(seen)
+    share = shares[0].exp()
     sums = LayerSums(torch.tensor([[2.0]]), torch.tensor([[5.0]]), torch.zeros(1, 1, 2))
-    loss = click_losses(found, seen, sums, torch.tensor([4.0, 1.0]))
+    loss = click_losses(found, shares, seen, sums, torch.tensor([4.0, 1.0]))
     mu = 4.0 * share
     by_hand = -(torch.log(1 - torch.exp(-mu)).sum() - (4.0 - mu.sum()))  # hits, and no click in any other cell
     torch.testing.assert_close(2 * loss["places"], by_hand)
