@@ -31,7 +31,7 @@ from hgcal_gnn.generation.graph.cells_draw import FREE, draw_cells
 from hgcal_gnn.generation.graph.cells_energies import HitNetwork, Told, flow_loss, flowed, shared_out
 from hgcal_gnn.generation.graph.cells_layers import LayerModel, LayerSums
 from hgcal_gnn.generation.graph.cells_places import Areas, Density, Places, click_losses
-from hgcal_gnn.generation.graph.ground import Ground, check_planes
+from hgcal_gnn.generation.graph.ground import Edges, Ground, check_planes
 from hgcal_gnn.generation.graph.hits import Hits
 from hgcal_gnn.generation.noise import noise
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
@@ -62,6 +62,9 @@ class CellsConfig(GraphModelConfig):
     hit_width: PositiveInt = Field(32, description="numbers per hit in the networks of the energies")
     message: PositiveInt = Field(24, description="numbers per message between hits")
     rounds: NonNegativeInt = Field(2, description="rounds of messages between hits; 0: hits do not hear of neighbours")
+    edges: Edges = Field(
+        "cells", description="messages go along the edges of the cell graph, to the nearest 8 hits, or along none"
+    )
     layer_steps: PositiveInt = Field(4, description="midpoint steps of the flow of the layers")
     flow_steps: PositiveInt = Field(4, description="midpoint steps of the flow of the energies, where it is used")
     distil: NonNegativeFloat = Field(
@@ -219,7 +222,7 @@ class Cells(GraphModel):
         if not exactly:
             sums = self._counted(sums, density, tokens, random)
         cell, ptr = self._draw(sums, density, condition, random)
-        seen = ground.seen(cell, ptr, condition)
+        seen = ground.seen(cell, ptr, condition, self.config.edges)
         told = Told.of(density, density.of_cells(seen), sums, seen)
         start = noise(len(cell), 1, seen.u, random)[:, 0]
         if steps is None and self.generating.seen_areas.distilled > 0:
@@ -254,7 +257,7 @@ class Cells(GraphModel):
 
     def _look(self, batch: HitBatch) -> tuple[Seen, Tensor, Tokens]:
         ground = self._ground(batch.condition)
-        seen = ground.seen(batch.hits.cell, batch.hits.ptr, batch.condition)
+        seen = ground.seen(batch.hits.cell, batch.hits.ptr, batch.condition, self.config.edges)
         return seen, batch.hits.energy / seen.unit, ground.tokens(batch.condition)
 
     def _sums(self, seen: Seen, mips: Tensor, n_showers: int) -> LayerSums:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hgcal_gnn.generation.graph.cells_flow import TimeWaves, carried, on_the_way
+from hgcal_gnn.generation.graph.cells_flow import TimeWaves, carried, gaussian_velocity, on_the_way
 from hgcal_gnn.nn.message_passing import MessagePassing
 from hgcal_gnn.nn.pooling import pool_sum
 
@@ -113,7 +113,7 @@ class HitNetwork(nn.Module):
             mean = pool_sum(state, seen.layer_ptr) / count
             state = state + of_layer(functional.silu(mean))[seen.row]
         found: Tensor = self.leave(state)[:, 0]
-        return found
+        return found + (x if time is None else gaussian_velocity(x, time))
 
 
 def flow_loss(network: HitNetwork, told: Told, mips: Tensor, shower: Tensor, n_showers: int) -> Tensor:

@@ -34,6 +34,15 @@ def on_the_way(data: Tensor, noise: Tensor, time: Tensor) -> tuple[Tensor, Tenso
     return torch.lerp(noise, data, time), data - noise
 
 
+def gaussian_velocity(x: Tensor, time: Tensor) -> Tensor:
+    """Return the velocity at points [n, ...] and times [n] if the data were standard normal, like the noise.
+
+    The mean of data - noise where (1 - t) noise + t data = x, from the covariances. Networks add what is different.
+    """
+    factor = (2 * time - 1) / (time.square() + (1 - time).square())
+    return factor.reshape(-1, *[1] * (x.ndim - 1)) * x
+
+
 def carried(noise: Tensor, velocity: Callable[[Tensor, float], Tensor], steps: int) -> Tensor:
     """Carry noise from time 0 to 1 in steps of the midpoint rule: two evaluations of the velocity each."""
     x, step = noise, 1 / steps
@@ -71,7 +80,7 @@ class VectorFlow(nn.Module):
         state = self.enter(torch.cat([x, condition, self.waves(time)], dim=1))
         for block in self.blocks:
             state = state + block(state)
-        velocity: Tensor = self.leave(state)
+        velocity: Tensor = gaussian_velocity(x, time) + self.leave(state)
         return velocity
 
     def loss(self, data: Tensor, condition: Tensor) -> Tensor:

@@ -3,7 +3,9 @@
 Of each layer four numbers are told by their distance to what is usual at its depth: the root of the number of hits, the
 logarithm of the energy per hit, and where the centre of the energy lies across the axis. What is usual (mean and width)
 is a smooth function of the depth along the flight, of the layer's own material and of the incident particle, so that it
-holds at other angles, too. A flow draws the distances of all layers at once.
+holds at other angles, too. A flow draws the distances of all layers at once, and those of two sums: the calibrated
+energy over that of the particle, and the number of hits over what is usual. Layers are scaled to the sums, which are
+sharper than what many layers, each a little wrong, add up to.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hgcal_gnn.generation.graph.cells_flow import VectorFlow
-from hgcal_gnn.generation.graph.ground import N_FEATURES
+from hgcal_gnn.generation.graph.ground import LOSS_UNIT, N_FEATURES
 from hgcal_gnn.generation.noise import noise
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 LOG_WIDTHS = (-4.0, 4.0)  # of what is usual
 LOG_MEAN_WIDTHS = (-4.0, 0.7)  # of the logarithm of the energy per hit, whose tails would be endless
 LEAST, MOST = -5.0, 9.0  # ln of the energy per hit [MIP]
+N_SUMS = 2
+FAR = 8.0  # widths from what is usual: sums further off count as that
+MOST_SCALED = 2.0  # layers are scaled by this factor at most
+TINY = 1e-3
 BLUR = 0.3  # of a step from a number of hits to the next
 FARTHEST = 50.0  # cm of a centre from the axis
 
@@ -45,6 +51,10 @@ class LayerSums(NamedTuple):
     n_hits: Tensor
     mips: Tensor
     centre: Tensor
+
+    def energy(self, tokens: Tokens) -> Tensor:
+        """Return the calibrated energy [GeV], [n_showers]: MIPs at normal incidence times the loss of each layer."""
+        return 1e-3 * LOSS_UNIT * (self.mips * (1 + tokens.features[..., 3])).sum(dim=1) / tokens.cosine
 
     @property
     def log_mean(self) -> Tensor:
@@ -93,14 +103,15 @@ class LayerModel(nn.Module):
         Times and noises per shower in a step of the training.
     """
 
-    def __init__(self, n_layers: int, n_kinds: int, width: int, n_blocks: int, draws: int = 8) -> None:
+    def __init__(self, n_layers: int, n_kinds: int, width: int, n_blocks: int, draws: int = 16) -> None:
         super().__init__()
         self.n_layers, self.draws = n_layers, draws
         self.incident = Incident(n_kinds)
         told = N_FEATURES + 1 + self.incident.n_columns
         self.usual_hits, self.usual_energy = _usual(told, 1), _usual(told + 1, 1)
         self.usual_centre = _usual(told + 2, 2)
-        self.flow = VectorFlow(4 * n_layers, self.incident.n_columns, width, n_blocks)
+        self.usual_sums = _usual(self.incident.n_columns, N_SUMS)
+        self.flow = VectorFlow(4 * n_layers + N_SUMS, self.incident.n_columns, width, n_blocks)
 
     def losses(self, sums: LayerSums, tokens: Tokens, condition: Condition) -> dict[str, Tensor]:
         """Return minus the likelihood of what is usual, and the loss of the flow."""
@@ -112,22 +123,40 @@ class LayerModel(nn.Module):
         there = torch.cat([tokens.present.to(distance)[..., None], has_hits], dim=2)
         usual = ((0.5 * distance.square() + log_width) * there).sum(dim=(0, 1)) / there.sum(dim=(0, 1)).clamp(min=1)
         distance = torch.where(there > 0, distance, torch.randn_like(distance)).detach()  # nothing to learn there
-        some = distance.flatten(1).repeat(self.draws, 1), self.incident(condition).repeat(self.draws, 1)
-        return {"usual": usual.sum(), "flow": self.flow.loss(*some)}
+        expected = self._expected(mean, log_width, tokens).detach()
+        values = torch.stack([sums.energy(tokens) / condition.energy, sums.n_hits.sum(dim=1) / expected], dim=1)
+        mean, log_width = _split(self.usual_sums(self.incident(condition)))
+        of_sums = (values.clamp(min=TINY).log() - mean) / log_width.exp()
+        usual_sums = (0.5 * of_sums.square() + log_width).mean(dim=0)
+        whole = torch.cat([distance.flatten(1), of_sums.detach().clamp(-FAR, FAR)], dim=1).repeat(self.draws, 1)
+        flow = self.flow.loss(whole, self.incident(condition).repeat(self.draws, 1))
+        return {"usual": usual.sum() + usual_sums.sum(), "flow": flow}
 
     def sample(self, tokens: Tokens, condition: Condition, random: torch.Generator | None, steps: int) -> LayerSums:
         """Draw the layers of showers."""
         start = noise(len(condition), self.flow.n, tokens.depth, random)
-        distance = self.flow.sample(start, self.incident(condition), steps).reshape(-1, self.n_layers, 4)
+        whole = self.flow.sample(start, self.incident(condition), steps)
+        distance = whole[:, :-N_SUMS].reshape(-1, self.n_layers, 4)
         told = self._told(tokens, condition)
+        mean, log_width = _split(self.usual_sums(self.incident(condition)))
+        response, hits = (mean + log_width.exp() * whole[:, -N_SUMS:]).exp().unbind(dim=1)
         mean, log_width = _split(self.usual_hits(told))
-        root = mean + log_width.exp() * distance[..., :1]
-        n_hits = root[..., 0].clamp(min=0).square().round() * tokens.present
+        wanted = hits * self._expected(mean, log_width, tokens)
+        root = (mean + log_width.exp() * distance[..., :1])[..., 0].clamp(min=0) * tokens.present
+        many = root.square()
+        factor = (wanted / (many * (many > 0.5)).sum(dim=1).clamp(min=TINY)).clamp(1 / MOST_SCALED, MOST_SCALED)
+        n_hits = torch.where(many > 0.5, (many * factor[:, None]).round(), 0.0)
         mean, log_width = self._usual(told, n_hits, distance[..., 1], is_distance=True)
         values = mean + log_width.exp() * distance
-        has_hits = n_hits > 0
         mips = n_hits * values[..., 1].clamp(LEAST, MOST).exp()
-        return LayerSums(n_hits, mips, values[..., 2:].clamp(-FARTHEST, FARTHEST) * has_hits[..., None])
+        sums = LayerSums(n_hits, mips, values[..., 2:].clamp(-FARTHEST, FARTHEST) * (n_hits > 0)[..., None])
+        factor = response * condition.energy / sums.energy(tokens).clamp(min=TINY)
+        return sums._replace(mips=mips * factor.clamp(1 / MOST_SCALED, MOST_SCALED)[:, None])
+
+    def _expected(self, mean: Tensor, log_width: Tensor, tokens: Tokens) -> Tensor:
+        """Return the number of hits that is usual, [n_showers]: mean of the square of the root."""
+        square = mean[..., 0].square() + (2 * log_width[..., 0]).exp()
+        return (square * tokens.present).sum(dim=1).clamp(min=1.0)
 
     def _usual(
         self, told: Tensor, n_hits: Tensor, log_mean: Tensor, *, is_distance: bool = False

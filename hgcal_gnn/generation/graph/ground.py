@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from numba import njit
 from torch import Tensor
 
 from hgcal_gnn.batching.induced import NO_HIT, edges_among_hits
+from hgcal_gnn.batching.nearest_hits import nearest_hits
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.generation.critics.cells import neighbour_distance
 from hgcal_gnn.nn.adjacency import Adjacency
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from hgcal_gnn.generation.condition import Condition
     from hgcal_gnn.generation.graph.calorimeter import Calorimeter
 
+Edges: TypeAlias = Literal["cells", "nearest", "none"]
+
+N_NEAREST = 8  # hits, for "nearest"
 N_FEATURES = 5  # of a layer, see `Tokens.features`
 X0_UNIT, INTERACTION_UNIT, LOSS_UNIT = 10.0, 3.0, 20.0  # that bring depths and losses [MeV] to order 1
 SMALLEST_COSINE = 0.05  # of the angle between flight and z: flatter ones hardly cross a layer
@@ -42,12 +46,15 @@ class Tokens(NamedTuple):
         Of the cell on the axis, seen along the flight [cm^2]; where there is none: the mean of the layer.
     present : bool [n_showers, n_layers]
         Layers that the calorimeter has there.
+    cosine : [n_showers]
+        Of the angle of incidence.
     """
 
     depth: Tensor
     features: Tensor
     area: Tensor
     present: Tensor
+    cosine: Tensor
 
 
 class Seen(NamedTuple):
@@ -178,10 +185,19 @@ class Ground:
             is_tile.to(depth),
         ]  # fmt: skip
         present = torch.from_numpy(self.plane >= 0).to(depth.device)[_side(condition)]
-        return Tokens(depth, torch.stack(features, dim=2), area, present)
+        return Tokens(depth, torch.stack(features, dim=2), area, present, cosine[:, 0])
 
-    def seen(self, cell: Tensor, ptr: Tensor, condition: Condition) -> Seen:
-        """Look at hits, sorted by shower and cell."""
+    def seen(self, cell: Tensor, ptr: Tensor, condition: Condition, edges: Edges = "cells") -> Seen:
+        """Look at hits, sorted by shower and cell.
+
+        Parameters
+        ----------
+        cell : int64 [n_hits]
+        ptr : int64 [n_showers + 1]
+        condition
+        edges
+            "cells": those of the cell graph; "nearest": to the nearest hits in space; "none".
+        """
         shower = torch.repeat_interleave(torch.arange(len(ptr) - 1, device=cell.device), ptr.diff())
         direction, vertex = condition.direction.to(self.place), condition.vertex.to(self.place)
         transverse = direction[:, :2].norm(dim=1).clamp(min=1e-6)
@@ -198,7 +214,7 @@ class Ground:
         count = torch.bincount(row, minlength=(len(ptr) - 1) * self.n_layers)
         return Seen(
             cell, layer, row, (x * along + y * across) * cosine, y * along - x * across, self.area[cell] * cosine,
-            self.unit[cell] / cosine, torch.cat([count.new_zeros(1), count.cumsum(0)]), self._edges(cell, ptr),
+            self.unit[cell] / cosine, torch.cat([count.new_zeros(1), count.cumsum(0)]), self._edges(cell, ptr, edges),
         )  # fmt: skip
 
     def along(self, condition: Condition) -> tuple[Array, Array]:
@@ -220,13 +236,20 @@ class Ground:
         _find_on_axis(self.calorimeter.finder, lines, side, self.position, self.plane, found)
         return torch.from_numpy(found).to(self.place.device)
 
-    def _edges(self, cell: Tensor, ptr: Tensor) -> Adjacency:
-        graph, found = self.calorimeter.graph, np.empty(len(cell), dtype=np.int32)
-        target, kind = edges_among_hits(
-            graph.rowptr, graph.col, graph.edge_type, cell.cpu().numpy().astype(np.int32), ptr.cpu().numpy(), 0,
-            len(ptr) - 1, self._scratch, found,
-        )  # fmt: skip
-        rowptr = np.concatenate([[0], np.cumsum(found, dtype=np.int64)])
+    def _edges(self, cell: Tensor, ptr: Tensor, edges: Edges) -> Adjacency:
+        n_hits, graph, offsets = len(cell), self.calorimeter.graph, ptr.cpu().numpy()
+        if edges == "none":
+            return Adjacency(ptr.new_zeros(n_hits + 1), ptr.new_zeros(0), ptr.new_zeros(0, dtype=torch.uint8))
+        if edges == "nearest":
+            (source, target), kind = nearest_hits(self.place[cell].cpu().numpy(), offsets, N_NEAREST)
+            degree = np.bincount(source, minlength=n_hits).astype(np.int32)
+        else:
+            degree = np.empty(n_hits, dtype=np.int32)
+            target, kind = edges_among_hits(
+                graph.rowptr, graph.col, graph.edge_type, cell.cpu().numpy().astype(np.int32), offsets, 0,
+                len(offsets) - 1, self._scratch, degree,
+            )  # fmt: skip
+        rowptr = np.concatenate([[0], np.cumsum(degree, dtype=np.int64)])
         parts = (torch.from_numpy(part) for part in (rowptr, target.astype(np.int64), kind))
         return Adjacency(*(part.to(cell.device) for part in parts))
 

@@ -15,7 +15,7 @@ from hgcal_gnn.generation.graph.base import GraphSizes
 from hgcal_gnn.generation.graph.calorimeter import Calorimeter
 from hgcal_gnn.generation.graph.cells import Cells, CellsConfig
 from hgcal_gnn.generation.graph.cells_flow import carried, on_the_way
-from hgcal_gnn.generation.graph.cells_layers import LayerSums
+from hgcal_gnn.generation.graph.cells_layers import LayerSums, blurred_root
 from hgcal_gnn.generation.graph.cells_places import HEXAGON, Density, click_losses
 from hgcal_gnn.generation.graph.ground import Ground, Seen
 from hgcal_gnn.generation.graph.hits import HitBatch, HitMaker
@@ -264,3 +264,30 @@ def test_gradients_reach_every_network(model, batch):
             model.zero_grad()
     assert main.iterations == 10
     assert pupil.iterations == 2
+
+
+def test_edges_of_the_ablation(calorimeter, batch):
+    """The cell graph, eight nearest hits (more where others find one), or nothing."""
+    ground, hits = Ground.of(calorimeter), batch.hits
+    cells, nearest, none = (
+        ground.seen(hits.cell, hits.ptr, batch.condition, edges).adjacency for edges in ("cells", "nearest", "none")
+    )
+    assert none.n_edges == 0
+    assert none.n_nodes == cells.n_nodes == nearest.n_nodes == len(hits.cell)
+    assert int(nearest.degree.min()) >= 8
+    graph = calorimeter.graph
+    row = int(cells.degree.argmax())
+    there = set(hits.cell[cells.col[cells.rowptr[row] : cells.rowptr[row + 1]]].tolist())
+    cell = int(hits.cell[row])
+    assert there <= set(graph.col[graph.rowptr[cell] : graph.rowptr[cell + 1]].tolist())
+    assert (hits.shower[cells.row] == hits.shower[cells.col]).all()
+
+
+def test_blurred_counts_find_back():
+    """Empty layers stay empty; others move by few hits, not by a bias."""
+    nothing = blurred_root(torch.zeros(200_000)).clamp(min=0).square().round()
+    assert (nothing > 0).sum() <= 1
+    for count in (1.0, 7.0, 150.0):
+        back = blurred_root(torch.full((20_000,), count)).clamp(min=0).square().round()
+        assert float(back.mean()) == pytest.approx(count, abs=0.12)
+        assert float((back - count).abs().max()) <= 2
