@@ -103,7 +103,7 @@ class LayerModel(nn.Module):
         Times and noises per shower in a step of the training.
     """
 
-    def __init__(self, n_layers: int, n_kinds: int, width: int, n_blocks: int, draws: int = 16) -> None:
+    def __init__(self, n_layers: int, n_kinds: int, width: int, n_blocks: int, draws: int = 8) -> None:
         super().__init__()
         self.n_layers, self.draws = n_layers, draws
         self.incident = Incident(n_kinds)

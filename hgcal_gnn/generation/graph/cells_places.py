@@ -17,15 +17,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hgcal_gnn.generation.graph.ground import N_FEATURES
+from hgcal_gnn.nn.pooling import pool_sum
 
 if TYPE_CHECKING:
     from hgcal_gnn.generation.graph.cells_layers import LayerSums
     from hgcal_gnn.generation.graph.ground import Seen, Tokens
 
-NARROWEST, FIRST, LAST = 0.15, 0.25, 20.0  # widths [cm]: the smallest there can be, and the range to begin with
-NEAR = 2.5  # cm from the axis; Gaussians are averaged over nearer cells in 19 points, over others to second order
+NARROWEST, FIRST, LAST = 0.2, 0.3, 20.0  # widths [cm]: the smallest there can be, and the range to begin with
+NEAR = 3.0  # cm from the axis; Gaussians are averaged over nearer cells in 19 points, over others to second order
 OWN_VARIANCE = 5 / (36 * math.sqrt(3))  # of a hexagon of area 1 along an axis
 RADII = (0.05, 60.0, 48)  # cm: first, last and number of circles over which clicks are turned into hits
+MOST_CLICKS = 7.0  # ln of clicks per hit
 N_DESCRIBED = 6, 4  # numbers of a layer and of a shower, see `_described`
 REACH = 2  # layers before and behind whose centres pull at the Gaussians of a layer
 TINY = 1e-12
@@ -104,9 +106,17 @@ class Places(nn.Module):
             energy.log_softmax(dim=2),
             (self.log_sigma + 0.5 * sigma.tanh()).exp().clamp(min=NARROWEST),
             follow.sigmoid()[..., None] * core[..., None, :],
-            sums.n_hits.clamp(min=0.5).log() + functional.softplus(clicks[..., 0]),  # a hit takes a click at least
+            sums.n_hits.clamp(min=0.5).log() + _more_clicks(clicks[..., 0]),
             context,
         )
+
+
+def _more_clicks(x: Tensor) -> Tensor:
+    """Return the logarithm of clicks per hit, 0 to `MOST_CLICKS`: a hit takes one at least.
+
+    Where all hits of a layer are full of clicks, more of them change nothing: without a bound they would grow for ever.
+    """
+    return MOST_CLICKS * (functional.softplus(x) / MOST_CLICKS).tanh()
 
 
 class LayerMessages(nn.Module):
@@ -230,8 +240,11 @@ def _log_shares(density: Density, seen: Seen) -> tuple[Tensor, Tensor]:
     gauss = gauss.index_put((near,), _mean_gauss(inside, middle[seen.row[near]], sigma[seen.row[near]]))
     gauss = gauss.index_put((far,), _mean_gauss(centre[far], middle[seen.row[far]], widened))
     gauss = gauss * seen.area[:, None]
-    clicks, energies = ((gauss * of_layer[seen.row]).sum(dim=1) for of_layer in (share, energy))
-    return (clicks + TINY).log(), (energies + TINY).log()
+    shares = torch.stack([(gauss * of_layer[seen.row]).sum(dim=1) for of_layer in (share, energy)], dim=1)
+    # a rounding above 1 in all would be worth any number of clicks
+    total = pool_sum(shares, seen.layer_ptr).clamp(min=1.0)
+    clicks, energies = ((shares / total[seen.row]) + TINY).log().unbind(dim=1)
+    return clicks, energies
 
 
 def _mean_gauss(points: Tensor, middle: Tensor, sigma: Tensor) -> Tensor:

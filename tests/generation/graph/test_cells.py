@@ -163,6 +163,18 @@ def test_share_of_a_cell_is_the_integral_of_the_density(sigma, u):
     assert float(share) == pytest.approx(exact, rel=0.12 if sigma < 1 else 0.01)
 
 
+@pytest.mark.parametrize("place", [0.0, 0.3, 2.9, 6.0])
+def test_no_likelihood_is_above_one(place):
+    """However many clicks a narrow density puts into the only cell that is hit."""
+    seen = seen_cells([place], 1.2)
+    sums = LayerSums(torch.ones(1, 1), torch.ones(1, 1), torch.zeros(1, 1, 2))
+    for clicks in (1.0, 1e3):
+        found = density(clicks, 0.2, (place, 0.0))
+        loss = click_losses(found, found.of_cells(seen), seen, sums, torch.ones(1))
+        assert float(loss["places"]) >= 0
+        assert float(loss["shares"]) >= 0
+
+
 def test_small_hexagons_fill_the_large_one():
     """Second moment of a hexagon of area 1 along an axis: 5 / (36 sqrt(3)); the small ones lack their own."""
     assert HEXAGON.mean(dim=0).abs().max() < 1e-6
