@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hgcal_gnn.generation.condition import Condition
-    from hgcal_gnn.generation.critics.cells import Cells
     from hgcal_gnn.generation.graph.planes import Planes
 
 N_NUMBERS = 4  # of a leaf: logarithm of the energy in MIP, across the axis towards theta and phi [cm], plane
@@ -59,7 +58,7 @@ class Leaves:
         """Take numbers [n, n_leaves, N_NUMBERS]."""
         return cls(numbers[..., 0].clamp(max=HIGHEST), numbers[..., 1:3], numbers[..., 3])
 
-    def lit(self, planes: Planes, cells: Cells, condition: Condition, n_hits: Tensor) -> LitHits:
+    def lit(self, planes: Planes, unit: Tensor, condition: Condition, n_hits: Tensor) -> LitHits:
         """Make hits: leaves are taken by their energy, the highest first, until so many cells have one.
 
         A leaf in a cell that has one already adds its energy to it. There are fewer hits only where all leaves
@@ -67,8 +66,9 @@ class Leaves:
 
         Parameters
         ----------
-        planes, cells
-            Of the calorimeter.
+        planes
+        unit : [n_cells]
+            E_MIP of the cells [GeV].
         condition
         n_hits : [n]
         """
@@ -76,17 +76,17 @@ class Leaves:
         log_mips, plane = self.log_mips.gather(1, order), self.plane.gather(1, order)
         across = self.across.gather(1, order[..., None].expand_as(self.across))
         cell = planes.cells(condition, plane.detach().round().clamp(0, planes.n - 1).long(), across.detach())
-        key = torch.arange(len(cell), device=cell.device)[:, None] * len(cells) + cell
+        key = torch.arange(len(cell), device=cell.device)[:, None] * len(unit) + cell
         taken = _opens_a_cell(key).cumsum(dim=1) <= n_hits[:, None]
-        energy = log_mips[taken].exp() * cells.unit[cell[taken]]
+        energy = log_mips[taken].exp() * unit[cell[taken]]
         place = torch.cat([across[taken], plane[taken][:, None]], dim=1)
         unique, hit = torch.unique(key[taken], return_inverse=True)  # sorted: by shower, then by cell
         total = energy.new_zeros(len(unique)).index_add(0, hit, energy)
         share = (energy / total[hit]).detach()
         mean = place.new_zeros(len(unique), 3).index_add(0, hit, share[:, None] * place)
-        counts = torch.bincount(unique // len(cells), minlength=len(cell))
+        counts = torch.bincount(unique // len(unit), minlength=len(cell))
         ptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        return LitHits(Hits(total, unique % len(cells), ptr), mean)
+        return LitHits(Hits(total, unique % len(unit), ptr), mean)
 
 
 def _opens_a_cell(key: Tensor) -> Tensor:

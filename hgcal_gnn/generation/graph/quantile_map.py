@@ -39,6 +39,7 @@ class QuantileMap(nn.Module):
 
     def forward(self, normal: Tensor) -> Tensor:
         """Return the values of normal numbers [..., n]."""
+        normal = normal.to(self.knots.dtype)  # in half precision neighbouring knots were one
         place = (normal + REACH) * ((N_KNOTS - 1) / (2 * REACH))
         low = place.detach().floor().clamp(0, N_KNOTS - 2).long()
         below, above = self._ends(low)

@@ -116,6 +116,7 @@ class TreeModel(GraphModel):
         self.critic = make_critic(config.critic, len(FEATURES), n_kinds)
         self.numbers_per_shower = 8 * tree.n_leaves * config.hidden
         self._cells: dict[torch.device, Cells] = {}
+        self._units: dict[torch.device, Tensor] = {}
 
     @classmethod
     def check(cls, calorimeter: Calorimeter) -> None:
@@ -245,7 +246,7 @@ class TreeModel(GraphModel):
     ) -> LitHits:
         """Grow the hits of particles: so many, of so much energy [GeV] together."""
         leaves = Leaves.of(self.maps(self.tree(self._told(condition, n_hits, visible), random)))
-        lit = leaves.lit(self.planes, self._cells_on(visible), condition, n_hits)
+        lit = leaves.lit(self.planes, self._unit_on(visible), condition, n_hits)
         return lit._replace(hits=scaled(lit.hits, visible, MARGIN * self.config.threshold))
 
     def _seen(self, lit: LitHits, condition: Condition) -> HitSets:
@@ -260,6 +261,12 @@ class TreeModel(GraphModel):
         if like.device not in self._cells:
             self._cells[like.device] = self.calorimeter.critic_cells.to(like)
         return self._cells[like.device]
+
+    def _unit_on(self, like: Tensor) -> Tensor:
+        """Return E_MIP of the cells [GeV], likewise: all that is needed of them outside of the training."""
+        if like.device not in self._units:
+            self._units[like.device] = torch.from_numpy(self.calorimeter.numbers.mip).to(like)
+        return self._units[like.device]
 
 
 def _totals(batch: HitBatch) -> tuple[Tensor, Tensor]:

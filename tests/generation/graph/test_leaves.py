@@ -100,7 +100,7 @@ def test_leaves_of_a_cell_are_one_hit(calorimeter, planes):
     """Two leaves at one place, one elsewhere: two hits, and all of the energy."""
     cells = calorimeter.critic_cells
     made = leaves([0.0, 2.0, 1.0], [[0.0, 0.0], [0.0, 0.0], [6.0, 0.0]], [0.2, -0.3, 2.0])
-    hits, place = made.lit(planes, cells, particles(1), torch.tensor([3.0]))
+    hits, place = made.lit(planes, cells.unit, particles(1), torch.tensor([3.0]))
     assert hits.ptr.tolist() == [0, 2]
     unit = cells.unit[hits.cell]
     expected = torch.tensor([1.0 + np.e**2, np.e]) if hits.energy[0] > hits.energy[1] else None
@@ -115,10 +115,10 @@ def test_as_many_hits_as_drawn(calorimeter, planes, n_hits):
     torch.manual_seed(0)
     numbers = torch.randn(5, 200, 4) * torch.tensor([1.0, 3.0, 3.0, 1.0]) + torch.tensor([0.0, 0.0, 0.0, 1.5])
     made, cells = Leaves.of(numbers), calorimeter.critic_cells
-    hits = made.lit(planes, cells, particles(5), torch.full((5,), float(n_hits))).hits
+    hits = made.lit(planes, cells.unit, particles(5), torch.full((5,), float(n_hits))).hits
     assert hits.n_hits.tolist() == [n_hits] * 5
     assert hits.energy.min() > 0
-    whole = made.lit(planes, cells, particles(5), torch.full((5,), 1000.0)).hits
+    whole = made.lit(planes, cells.unit, particles(5), torch.full((5,), 1000.0)).hits
     for rows in (hits, whole):
         key = rows.shower * len(cells) + rows.cell
         assert (key.diff() > 0).all()
@@ -129,7 +129,7 @@ def test_as_many_hits_as_drawn(calorimeter, planes, n_hits):
 
 def test_gradients_reach_the_leaves_that_are_taken(calorimeter, planes):
     numbers = torch.randn(2, 30, 4).requires_grad_(True)
-    lit = Leaves.of(numbers).lit(planes, calorimeter.critic_cells, particles(2), torch.tensor([5.0, 5.0]))
+    lit = Leaves.of(numbers).lit(planes, calorimeter.critic_cells.unit, particles(2), torch.tensor([5.0, 5.0]))
     (lit.hits.energy.sum() + lit.place.sum()).backward()
     touched = (numbers.grad != 0).any(dim=2).sum(dim=1)
     assert (touched >= 5).all()

@@ -81,9 +81,9 @@ def test_seeds_and_parts(calorimeter, photons):
     assert generator.sample(particles[64:], seed=1, first=64).equals(one[64:])
 
 
-def test_training_showers_keep_their_totals(calorimeter, photons):
-    """Generated for the totals of simulated showers: the critic sees as many hits and as much energy."""
-    model, some = made(calorimeter, photons), batch(calorimeter, photons)
+def test_all_of_the_tree_learns(calorimeter, photons):
+    """Every weight of the tree learns of them; a shower without hits among them is no obstacle."""
+    model, some = made(calorimeter, photons), batch(calorimeter, photons.where(photons.shower != 3))
     losses = model.generator_losses(some)
     assert all(torch.isfinite(value) for value in losses.values())
     losses["loss"].backward()
@@ -108,6 +108,21 @@ def test_places_hear_of_the_critic(calorimeter, photons, kind):
     gradient = grown["leaves"].grad.abs().sum(dim=(0, 1))
     assert gradient.shape == (4,)
     assert (gradient > 0).all()
+
+
+@pytest.mark.parametrize("kind", CRITICS)
+def test_half_precision_is_close(calorimeter, photons, kind):
+    """Networks in bfloat16: the losses stay, and places are no coarser than the cells."""
+    model, some = made(calorimeter, photons, critic={"kind": kind, "hidden": 8}), batch(calorimeter, photons)
+    found = []
+    for half in (False, True):
+        torch.manual_seed(3)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            losses = model.generator_losses(some) | {"critic": model.critic_losses(some)["loss"]}
+            losses["totals"] = model.totals_losses(some)["loss"]
+        losses["loss"].backward()
+        found.append(torch.stack([value.detach().float() for value in losses.values()]))
+    torch.testing.assert_close(found[1], found[0], rtol=0.1, atol=0.05)
 
 
 @pytest.mark.parametrize("regularisation", ["gradient_penalty", "spectral_norm"])
