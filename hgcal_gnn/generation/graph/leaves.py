@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from hgcal_gnn.generation.graph.hits import Hits
+from hgcal_gnn.generation.noise import normal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.generation.graph.planes import Planes
 
 N_NUMBERS = 4  # of a leaf: logarithm of the energy in MIP, across the axis towards theta and phi [cm], plane
+STEPS = 5  # aside, at most; their lengths are multiples of the pitch
 HIGHEST = 12.0  # logarithm of MIP: no leaf has more
 LEAST_EXCESS = 1e-3  # share of the energy above the floor that is left at least
 
@@ -58,11 +60,14 @@ class Leaves:
         """Take numbers [n, n_leaves, N_NUMBERS]."""
         return cls(numbers[..., 0].clamp(max=HIGHEST), numbers[..., 1:3], numbers[..., 3])
 
-    def lit(self, planes: Planes, unit: Tensor, condition: Condition, n_hits: Tensor) -> LitHits:
+    def lit(
+        self, planes: Planes, unit: Tensor, condition: Condition, n_hits: Tensor, random: torch.Generator | None = None
+    ) -> LitHits:
         """Make hits: leaves are taken by their energy, the highest first, until so many cells have one.
 
-        A leaf in a cell that has one already adds its energy to it. There are fewer hits only where all leaves
-        together lie in fewer cells.
+        A leaf in a cell that has one already adds its energy to it. Where all leaves together lie in fewer cells than
+        there are to be hits, those in cells of others step aside within their layer, some times and farther each
+        time: of a real shower, too, no two hits are in one cell.
 
         Parameters
         ----------
@@ -71,22 +76,51 @@ class Leaves:
             E_MIP of the cells [GeV].
         condition
         n_hits : [n]
+        random
+            Makes the steps.
         """
         order = self.log_mips.detach().argsort(dim=1, descending=True)
         log_mips, plane = self.log_mips.gather(1, order), self.plane.gather(1, order)
         across = self.across.gather(1, order[..., None].expand_as(self.across))
-        cell = planes.cells(condition, plane.detach().round().clamp(0, planes.n - 1).long(), across.detach())
-        key = torch.arange(len(cell), device=cell.device)[:, None] * len(unit) + cell
-        taken = _opens_a_cell(key).cumsum(dim=1) <= n_hits[:, None]
-        energy = log_mips[taken].exp() * unit[cell[taken]]
+        number = plane.detach().round().clamp(0, planes.n - 1).long()
+        key, opens = _separated(planes, len(unit), condition, number, across.detach(), n_hits, random)
+        taken = opens.cumsum(dim=1) <= n_hits[:, None]
+        energy = log_mips[taken].exp() * unit[key[taken] % len(unit)]
         place = torch.cat([across[taken], plane[taken][:, None]], dim=1)
         unique, hit = torch.unique(key[taken], return_inverse=True)  # sorted: by shower, then by cell
         total = energy.new_zeros(len(unique)).index_add(0, hit, energy)
         share = (energy / total[hit]).detach()
         mean = place.new_zeros(len(unique), 3).index_add(0, hit, share[:, None] * place)
-        counts = torch.bincount(unique // len(unit), minlength=len(cell))
+        counts = torch.bincount(unique // len(unit), minlength=len(key))
         ptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         return LitHits(Hits(total, unique % len(unit), ptr), mean)
+
+
+def _separated(
+    planes: Planes, n_cells: int, condition: Condition, plane: Tensor, across: Tensor, n_hits: Tensor,
+    random: torch.Generator | None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Find the cells of leaves, and let leaves step aside where there are too few.
+
+    Returns
+    -------
+    int64 [n, m]
+        Cells, as shower * n_cells + cell.
+    bool [n, m]
+        Which leaves are the first in their cell.
+    """
+    first = torch.arange(len(plane), device=plane.device)[:, None] * n_cells
+    key = first + planes.cells(condition, plane, across)
+    opens = _opens_a_cell(key)
+    for step in range(1, STEPS + 1):
+        short = (opens.sum(dim=1) < n_hits).nonzero()[:, 0]
+        if not len(short):
+            break
+        aside = across[short] + step * planes.pitch * normal(across[short].shape, across, random)
+        moved = first[short] + planes.cells(condition.rows(short), plane[short], aside)
+        key[short] = torch.where(opens[short], key[short], moved)
+        opens = _opens_a_cell(key)
+    return key, opens
 
 
 def _opens_a_cell(key: Tensor) -> Tensor:

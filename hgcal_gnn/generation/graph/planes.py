@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.geometry.surfaces import Surface
     from hgcal_gnn.simulation.deposit import CellFinder
 
+SAMPLE = 2000  # cells whose distances are looked at
 APART = 1e5  # cm between layers in the search tree: the nearest cell is one of the same layer
 
 
@@ -164,6 +165,17 @@ class Planes:
         known = np.column_stack([np.nan_to_num(point, nan=0.0, posinf=APART / 9, neginf=-APART / 9), APART * place])
         tree, cells = self._tree
         return np.asarray(cells[tree.query(known)[1]], dtype=np.int64)
+
+    @cached_property
+    def pitch(self) -> float:
+        """Distance from a cell to the nearest one of its layer [cm]: the median of some in the layer of most cells."""
+        plane = np.bincount(self.of_cell[self.of_cell >= 0]).argmax()
+        places = self.position[self.of_cell == plane]
+        some = places[np.linspace(0, len(places) - 1, min(SAMPLE, len(places))).astype(np.int64)]
+        if len(places) < 2:
+            return 1.0
+        distance = np.asarray(cKDTree(places).query(some, k=2)[0])
+        return float(np.median(distance[:, 1]))
 
     @cached_property
     def _tree(self) -> tuple[cKDTree, I64]:

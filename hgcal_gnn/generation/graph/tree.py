@@ -246,7 +246,7 @@ class TreeModel(GraphModel):
     ) -> LitHits:
         """Grow the hits of particles: so many, of so much energy [GeV] together."""
         leaves = Leaves.of(self.maps(self.tree(self._told(condition, n_hits, visible), random)))
-        lit = leaves.lit(self.planes, self._unit_on(visible), condition, n_hits)
+        lit = leaves.lit(self.planes, self._unit_on(visible), condition, n_hits, random)
         return lit._replace(hits=scaled(lit.hits, visible, MARGIN * self.config.threshold))
 
     def _seen(self, lit: LitHits, condition: Condition) -> HitSets:

@@ -59,10 +59,7 @@ def test_showers_are_as_drawn(calorimeter, photons):
     n_hits, visible = model.totals(some.condition, torch.Generator().manual_seed(5))
     model.eval()
     hits = model.generate(some.condition, torch.Generator().manual_seed(5))
-    few = n_hits <= 45
-    assert few.float().mean() > 0.7
-    assert torch.equal(hits.n_hits[few].float(), n_hits[few])
-    assert (hits.n_hits <= n_hits).all()  # leaves of an untrained tree lie in few cells
+    assert torch.equal(hits.n_hits.float(), n_hits)
     sums = torch.zeros(len(some)).index_add(0, hits.shower, hits.energy)
     enough = visible > 1.01 * hits.n_hits * SMALL["threshold"]
     torch.testing.assert_close(sums[enough], visible[enough], rtol=1e-4, atol=0)
