@@ -55,7 +55,8 @@ def compare_generators(
                 return code
     # what some cannot generate is asked of none
     threshold = max(float(getattr(run.config.model, "threshold", 0.0)) for run in runs)
-    code = call([*_evaluate(samples, output, reference, graph, threshold), *evaluation])
+    command = _evaluate(samples, output, reference, graph, threshold)
+    code = call([*command, *_material(runs[0].config.data), *evaluation])
     if not code:
         made = output / "comparison"
         _draw_trainings({run.name: output / run.name for run in runs}, made / "trainings.png")
@@ -95,6 +96,12 @@ def _evaluate(
         *(["--threshold", str(threshold)] if threshold else []), *(["--same-model", *same] if same else []),
         "-o", str(output / "comparison"), "--overwrite",
     ]  # fmt: skip
+
+
+def _material(config: DataConfig) -> list[str]:
+    """Return the option for a material of one's own; built-in ones are found by the detector."""
+    is_file = config.material is not None and config.material.endswith((".yaml", ".yml"))
+    return ["--material", str(config.material)] if is_file else []
 
 
 def _numbers(config: DataConfig, samples: Sequence[StudySample], output: Path, threshold: float) -> dict[str, Any]:
