@@ -139,6 +139,7 @@ for ax, what, found in (
     ax.set(xscale="log", yscale="log")
     plain_log_ticks(ax.yaxis)
     tidy(ax, what, f"time per shower [ms], {batch} at a time")
+plain_log_ticks(right.xaxis)
 right.legend(frameon=False, fontsize=8)
 save_figure(fig, folder / "scaling.png")
 print(folder / "scaling.png")

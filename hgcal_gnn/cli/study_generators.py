@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.config.study import StudyRun
     from hgcal_gnn.plotting.pareto import ParetoPoint
 
-    Call = Callable[[list[str]], int]
+    Call = Callable[[list[str], Path | None], int]
 
 STEP = 8192  # showers written at a time
 BATCH = 100  # showers at a time when generators are timed
@@ -36,7 +36,7 @@ def compare_generators(
         Gets reference.arrow; NAME.arrow, NAME.generation.json and NAME.timing.json of each sample; and comparison/,
         with how the trainings went, a table of all that is asked of a study, and quality against time.
     call
-        Runs a command line and returns its exit code.
+        Runs a command line, whose text goes into a file if one is given, and returns its exit code.
     evaluation
         Further options of `evaluate`.
 
@@ -48,15 +48,17 @@ def compare_generators(
     reference = output / "reference.arrow"
     graph = _write_reference(runs[0].config.data, reference)
     samples = samples_of(runs)
+    common = ["--threads", str(threads), "--overwrite"]
     for sample in samples:
-        for command in (_generate(sample, output, reference), _benchmark(sample, output)):
-            code = call([*command, "--threads", str(threads), "--overwrite"])
-            if code:
-                return code
+        code = call([*_generate(sample, output, reference), *common], None)
+        if not code:
+            code = _timed(sample, output, common, call)
+        if code:
+            return code
     # what some cannot generate is asked of none
     threshold = max(float(getattr(run.config.model, "threshold", 0.0)) for run in runs)
     command = _evaluate(samples, output, reference, graph, threshold)
-    code = call([*command, *_material(runs[0].config.data), *evaluation])
+    code = call([*command, *_material(runs[0].config.data), *evaluation], None)
     if not code:
         made = output / "comparison"
         _draw_trainings({run.name: output / run.name for run in runs}, made / "trainings.png")
@@ -75,12 +77,19 @@ def _generate(sample: StudySample, output: Path, reference: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def _benchmark(sample: StudySample, output: Path) -> list[str]:
+def _timed(sample: StudySample, output: Path, common: list[str], call: Call) -> int:
+    """Time a generator; what the command says is as long for each of them, and goes into a file."""
     steps = [] if sample.steps is None else ["--steps", str(sample.steps)]
-    return [
+    log = output / f"{sample.name}.timing.log"
+    print(f"{sample.name}: timing", flush=True)
+    command = [
         "benchmark", str(output / sample.run), "-o", str(output / f"{sample.name}.timing.json"), "--batch-sizes",
-        str(BATCH), "--calls", "5", "--warm-up", "1", "--seconds", "30", *steps,
+        str(BATCH), "--calls", "5", "--warm-up", "1", "--seconds", "30", *steps, *common,
     ]  # fmt: skip
+    code = call(command, log)
+    if code:
+        print(f"{sample.name}: timing failed, see {log}", flush=True)
+    return code
 
 
 def _evaluate(

@@ -183,7 +183,7 @@ def test_a_generator_is_sampled_with_several_steps(monkeypatch, tmp_path):
             StudyRun("gan", "gan-3", config)]  # fmt: skip
     monkeypatch.setattr(study_generators, "_write_reference", lambda *_: tmp_path / "graph.safetensors")
     calls = []
-    code = compare_generators(runs, tmp_path, lambda call: calls.append(call) or (call[0] == "evaluate"), threads=2,
+    code = compare_generators(runs, tmp_path, lambda call, _: calls.append(call) or (call[0] == "evaluate"), threads=2,
                               evaluation=["--regressor", "sum-0"])  # fmt: skip
     assert code == 1  # of evaluate, whose end is not of interest here
     made = [(call[call.index("-o") + 1], call[call.index("--steps") + 1] if "--steps" in call else None)
