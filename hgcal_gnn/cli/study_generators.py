@@ -153,15 +153,15 @@ def draw_quality_against_time(found: dict[str, Any], path: Path) -> None:
     path
         Of the picture.
     """
-    from hgcal_gnn.plotting.pareto import pareto_figure
+    from hgcal_gnn.plotting.pareto import ParetoPanel, pareto_figure
     from hgcal_gnn.plotting.style import save_figure
 
-    panels = {
-        "separation power, above the floor": _points(found, lambda one: {"value": one["separation"]}),
-        "AUC of a classifier on observables": _points(found, lambda one: one["auc"]),
-    }
+    panels = [
+        ParetoPanel("separation power, above the floor", 0.0, _points(found, lambda one: {"value": one["separation"]})),
+        ParetoPanel("AUC of a classifier on observables", 0.5, _points(found, lambda one: one["auc"])),
+    ]
+    known = [panel for panel in panels if panel.methods]
     time = found["reference"]["ms_per_shower"]
-    known = {quality: methods for quality, methods in panels.items() if methods}
     if known:
         save_figure(pareto_figure(known, None if time is None else time["value"]), path, overwrite=True)
 

@@ -42,6 +42,24 @@ class ParetoPoint(NamedTuple):
     label: str = ""
 
 
+class ParetoPanel(NamedTuple):
+    """One quality of all methods.
+
+    Attributes
+    ----------
+    quality
+        What the axis says.
+    best
+        Of a perfect generator; drawn as a line.
+    methods
+        Points by the name of the method.
+    """
+
+    quality: str
+    best: float
+    methods: Mapping[str, Sequence[ParetoPoint]]
+
+
 def pareto_front(points: Sequence[ParetoPoint]) -> list[ParetoPoint]:
     """Return the points that no other one beats in time and quality, by time."""
     front: list[ParetoPoint] = []
@@ -95,16 +113,16 @@ def draw_pareto(
     return artists
 
 
-def pareto_figure(
-    panels: Mapping[str, Mapping[str, Sequence[ParetoPoint]]], reference_ms: float | None = None
-) -> Figure:
-    """Draw one panel for each quality, by what its axis says."""
+def pareto_figure(panels: Sequence[ParetoPanel], reference_ms: float | None = None) -> Figure:
+    """Draw the panels beside each other, the time of the reference in all of them."""
     fig = blank_figure(5.6 * len(panels), 4.2)
     row = fig.subplots(1, len(panels), squeeze=False)[0]
-    for ax, (quality, methods) in zip(row, panels.items(), strict=True):
-        draw_pareto(ax, methods, quality, reference_ms)
-        low, high = ax.get_ylim()
-        ax.set_ylim(low, high + 0.08 * (high - low))  # room for the text
+    for ax, panel in zip(row, panels, strict=True):
+        draw_pareto(ax, panel.methods, panel.quality, reference_ms)
+        ax.axhline(panel.best, color=FAINT, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
+        high = ax.get_ylim()[1]
+        room = 0.08 * (high - panel.best)  # for the text above, and the best one below
+        ax.set_ylim(panel.best - 0.5 * room, high + room)
         if reference_ms is not None:
             ax.text(
                 reference_ms, 0.99, " simulation", transform=ax.get_xaxis_transform(), color=FAINT, fontsize=8,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hgcal_gnn.plotting.pareto import ParetoPoint, draw_pareto, pareto_figure, pareto_front
+from hgcal_gnn.plotting.pareto import ParetoPanel, ParetoPoint, draw_pareto, pareto_figure, pareto_front
 from hgcal_gnn.plotting.style import figure
 
 METHODS = {
@@ -36,7 +36,13 @@ def test_points_of_a_method_are_joined_by_time():
 
 
 def test_a_panel_for_each_quality():
-    made = pareto_figure({"separation power": METHODS, "AUC": {"gan": METHODS["gan"]}})
+    """Each from its best value on."""
+    panels = [ParetoPanel("separation power", 0.0, METHODS), ParetoPanel("AUC", 0.5, {"gan": [ParetoPoint(0.5, 0.9)]})]
+    made = pareto_figure(panels)
     assert [ax.get_ylabel() for ax in made.axes] == ["separation power", "AUC"]
     labels = [text.get_text() for text in made.axes[0].get_legend().get_texts()]
     assert labels == ["cells", "gan", "bib_ae"]
+    for ax, panel, highest in zip(made.axes, panels, (0.3, 0.9), strict=True):
+        low, high = ax.get_ylim()
+        assert panel.best - 0.1 < low < panel.best
+        assert high > highest
