@@ -178,7 +178,8 @@ def test_generators_are_compared_by_their_showers(run, called, tmp_path):
 
 def test_a_generator_is_sampled_with_several_steps(monkeypatch, tmp_path):
     """One sample, and one time, for each number of steps; seeds of one number of steps belong together."""
-    config = check_run({"seed": 3, "data": GENERATORS["data"], "model": GENERATORS["methods"]["wide"]["model"]}, "x")
+    data = GENERATORS["data"] | {"material": "mine.yaml"}
+    config = check_run({"seed": 3, "data": data, "model": GENERATORS["methods"]["wide"]["model"]}, "x")
     runs = [StudyRun("cells", "cells-3", config, (1, 4)), StudyRun("cells", "cells-5", config, (1, 4)),
             StudyRun("gan", "gan-3", config)]  # fmt: skip
     monkeypatch.setattr(study_generators, "_write_reference", lambda *_: tmp_path / "graph.safetensors")
@@ -196,7 +197,7 @@ def test_a_generator_is_sampled_with_several_steps(monkeypatch, tmp_path):
     assert calls[-1][calls[-1].index("--same-model") + 1 :][:2] == [
         "cells-steps1=cells-3-steps1,cells-5-steps1", "cells-steps4=cells-3-steps4,cells-5-steps4"
     ]  # fmt: skip
-    assert calls[-1][-2:] == ["--regressor", "sum-0"]
+    assert calls[-1][-4:] == ["--material", "mine.yaml", "--regressor", "sum-0"]
 
 
 @pytest.mark.parametrize(
