@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -125,25 +125,21 @@ def generate(
     print(f"{output}: {n} showers ({told}) of {run.name}, seed {seed}{earlier}")
     print(f"generated and written in {seconds:.1f} s ({1e3 * seconds / max(made, 1):.3g} ms/shower)")
     if report is not None:
-        _report(report, made, found.empty, seconds, overwrite=overwrite)
+        took = {"showers": made, "empty": found.empty, "seconds": round(seconds, 3)}
+        _report(report, about | {"seed": str(seed)} | took, overwrite=overwrite)
     if found.empty > MANY * made:
         print(f"warning: {found.empty} of {made} generated showers have no hit", file=sys.stderr)
 
 
-def _report(path: Path, made: int, empty: int, seconds: float, *, overwrite: bool) -> None:
-    """Write what the generation took: of the whole process, files and libraries included."""
+def _report(path: Path, content: dict[str, Any], *, overwrite: bool) -> None:
+    """Write what was generated and what it took, the memory of the whole process with files and libraries included."""
     from hgcal_gnn.files import atomic_path
     from hgcal_gnn.hardware import peak_memory_mib
 
     peak = peak_memory_mib()
-    content = {
-        "showers": made,
-        "empty": empty,
-        "seconds": round(seconds, 3),
-        "peak_memory_mib": round(peak, 1) if math.isfinite(peak) else None,
-    }
+    memory = {"peak_memory_mib": round(peak, 1) if math.isfinite(peak) else None}
     with atomic_path(path, overwrite=overwrite) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(content | memory, indent=1) + "\n", encoding="utf-8")
 
 
 def _of_beam(generator: AnyGenerator, options: BeamOptions, seed: int) -> tuple[ParticleRows, str]:

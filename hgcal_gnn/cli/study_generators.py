@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from hgcal_gnn.cli.study_samples import samples_of
+from hgcal_gnn.cli.study_samples import SampleFiles, is_made, samples_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,8 +33,9 @@ def compare_generators(
     runs
         Trained, in folders of `output` under their names.
     output
-        Gets reference.arrow; NAME.arrow, NAME.generation.json and NAME.timing.json of each sample; and comparison/,
-        with how the trainings went, a table of all that is asked of a study, and quality against time.
+        Gets reference.arrow; NAME.arrow, NAME.generation.json and NAME.timing.json of each sample, which stay if
+        they are there; and comparison/, with how the trainings went, a table of all that is asked of a study, and
+        quality against time.
     call
         Runs a command line, whose text goes into a file if one is given, and returns its exit code.
     evaluation
@@ -48,11 +49,11 @@ def compare_generators(
     reference = output / "reference.arrow"
     graph = _write_reference(runs[0].config.data, reference)
     samples = samples_of(runs)
-    common = ["--threads", str(threads), "--overwrite"]
     for sample in samples:
-        code = call([*_generate(sample, output, reference), *common], None)
-        if not code:
-            code = _timed(sample, output, common, call)
+        if is_made(sample, output, reference):
+            print(f"{sample.name}: showers are there already")
+            continue
+        code = _make(sample, output, reference, call, threads)
         if code:
             return code
     # what some cannot generate is asked of none
@@ -69,26 +70,27 @@ def compare_generators(
     return code
 
 
-def _generate(sample: StudySample, output: Path, reference: Path) -> list[str]:
-    steps = [] if sample.steps is None else ["--steps", str(sample.steps)]
-    return [
-        "generate", str(output / sample.run), "--like", str(reference), "-o", str(output / f"{sample.name}.arrow"),
-        "--report", str(output / f"{sample.name}.generation.json"), "--seed", str(sample.seed), "--extrapolate", *steps,
+def _make(sample: StudySample, output: Path, reference: Path, call: Call, threads: int) -> int:
+    """Generate and time a sample; what the timing says is as long for each of them, and goes into a file."""
+    files = SampleFiles.of(sample, output)
+    run = str(output / sample.run)
+    common = ["--threads", str(threads), "--overwrite"]
+    common += [] if sample.steps is None else ["--steps", str(sample.steps)]
+    generation = [
+        "generate", run, "--like", str(reference), "-o", str(files.showers), "--report", str(files.generation),
+        "--seed", str(sample.seed), "--extrapolate", *common,
     ]  # fmt: skip
-
-
-def _timed(sample: StudySample, output: Path, common: list[str], call: Call) -> int:
-    """Time a generator; what the command says is as long for each of them, and goes into a file."""
-    steps = [] if sample.steps is None else ["--steps", str(sample.steps)]
-    log = output / f"{sample.name}.timing.log"
-    print(f"{sample.name}: timing", flush=True)
-    command = [
-        "benchmark", str(output / sample.run), "-o", str(output / f"{sample.name}.timing.json"), "--batch-sizes",
-        str(BATCH), "--calls", "5", "--warm-up", "1", "--seconds", "30", *steps, *common,
+    timing = [
+        "benchmark", run, "-o", str(files.timing), "--batch-sizes", str(BATCH), "--calls", "5", "--warm-up", "1",
+        "--seconds", "30", *common,
     ]  # fmt: skip
-    code = call(command, log)
+    code = call(generation, None)
     if code:
-        print(f"{sample.name}: timing failed, see {log}", flush=True)
+        return code
+    print(f"{sample.name}: timing", flush=True)
+    code = call(timing, files.log)
+    if code:
+        print(f"{sample.name}: timing failed, see {files.log}", flush=True)
     return code
 
 

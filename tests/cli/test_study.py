@@ -175,6 +175,14 @@ def test_generators_are_compared_by_their_showers(run, called, tmp_path):
         assert one["peak_memory_mib"] > 50
         assert one["occupancy"] is not None
 
+    called.clear()
+    (tmp_path / "out" / "small-1.timing.json").unlink()
+    about = tmp_path / "out" / "wide-0.generation.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"weights": "others"}))
+    assert run("study", "study.yaml", "-o", "out", "--quick", "--threads", 1).code == 0
+    made_again = [call[1] for call in called if call[0] == "generate"]
+    assert made_again == ["out/small-1", "out/wide-0"]
+
 
 def test_a_generator_is_sampled_with_several_steps(monkeypatch, tmp_path):
     """One sample, and one time, for each number of steps; seeds of one number of steps belong together."""
