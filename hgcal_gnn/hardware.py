@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,16 @@ def waiting_for(device: str) -> Callable[[], Any]:
 def load_average() -> float:
     """Return how many processes ran or waited to run in the last minute; NaN where the system does not tell."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+
+
+def peak_memory_mib() -> float:
+    """Return the most memory that this process has held so far [MiB], libraries included; NaN where nobody tells."""
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def usable_cores() -> int:

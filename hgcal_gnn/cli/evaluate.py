@@ -102,7 +102,9 @@ def evaluate(
     check_models(models, given)
     cells, profile = _geometry(graph, detector, material, reference)
     more = {"training": training, "same_model": models, "regressor": _regressor(regressor, cells)}
-    found = _evaluated(reference, given, cells, profile, settings.quick() if quick else settings, more)
+    if quick:
+        settings = settings.quick(reconstructing=regressor is not None)
+    found = _evaluated(reference, given, cells, profile, settings, more)
     write_report(found, cells.cells, output, overwrite=overwrite)
     _tell(found, output, as_json=as_json)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -69,6 +71,9 @@ def generate(
     extrapolate: Annotated[
         bool, typer.Option("--extrapolate", help="Allow energies beyond twice those trained on.")
     ] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write time and peak memory of the generation here (JSON).")
+    ] = None,
     overwrite: args.Overwrite = False,
 ) -> None:
     """Generate showers. An interrupted generation into a store goes on with the same command."""
@@ -76,6 +81,8 @@ def generate(
     from hgcal_gnn.showers.convert.files import kind_of
 
     check_writable(output, overwrite=overwrite)
+    if report is not None:
+        check_writable(report, overwrite=overwrite)
     needs_cells = kind_of(output) != "arrow"
     options = BeamOptions(particle, energy, pt, eta, phi, direction, vertex, vertex_sigma)
     if like is None and number is None:
@@ -117,8 +124,22 @@ def generate(
     earlier = f" ({found.resumed} from an earlier run)" if found.resumed else ""
     print(f"{output}: {n} showers ({told}) of {run.name}, seed {seed}{earlier}")
     print(f"generated and written in {seconds:.1f} s ({1e3 * seconds / max(made, 1):.3g} ms/shower)")
+    if report is not None:
+        took = {"showers": made, "empty": found.empty, "seconds": round(seconds, 3)}
+        _report(report, about | {"seed": str(seed)} | took, overwrite=overwrite)
     if found.empty > MANY * made:
         print(f"warning: {found.empty} of {made} generated showers have no hit", file=sys.stderr)
+
+
+def _report(path: Path, content: dict[str, Any], *, overwrite: bool) -> None:
+    """Write what was generated and what it took, the memory of the whole process with files and libraries included."""
+    from hgcal_gnn.files import atomic_path
+    from hgcal_gnn.hardware import peak_memory_mib
+
+    peak = peak_memory_mib()
+    memory = {"peak_memory_mib": round(peak, 1) if math.isfinite(peak) else None}
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        temporary.write_text(json.dumps(content | memory, indent=1) + "\n", encoding="utf-8")
 
 
 def _of_beam(generator: AnyGenerator, options: BeamOptions, seed: int) -> tuple[ParticleRows, str]:

@@ -37,6 +37,13 @@ def study(
     quick: Annotated[
         bool, typer.Option("--quick", help="Generators: a first look at their showers only (evaluate --quick).")
     ] = False,
+    regressor: Annotated[
+        Path | None,
+        typer.Option(help="Generators: run folder of an energy regressor that looks at their showers."),
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option(help="Generators: leave out a part of the report (evaluate --skip).")
+    ] = None,
 ) -> None:
     """Train what a study asks for and compare it; trainings that are done already stay as they are.
 
@@ -46,6 +53,7 @@ def study(
 
     found, runs = read_study(file, change or [])
     runs = _chosen(runs, only or [])
+    evaluation = _evaluation(runs, regressor or found.regressor, skip or [], quick=quick)
     print(f"{found.title}: {len(runs)} trainings")
     _make_folder(output)
     todo = [run for run in runs if not _is_done(run, output / run.name)]
@@ -64,19 +72,40 @@ def study(
             "again; --only compares the others"
         )
         raise TrainingError(msg)
-    code = _compare(runs, output, threads, quick=quick)
+    code = _compare(runs, output, threads, evaluation)
     if code:
         raise typer.Exit(code)
 
 
-def _compare(runs: list[StudyRun], output: Path, threads: int, *, quick: bool) -> int:
+def _evaluation(runs: list[StudyRun], regressor: Path | None, skip: list[str], *, quick: bool) -> list[str]:
+    """Return options of the evaluation of generators; refuse those that have no use."""
+    from hgcal_gnn.config.generation import GenerationConfig
+    from hgcal_gnn.config.run import RunConfig
+
+    given = {"--quick": quick, "--regressor": regressor is not None, "--skip": bool(skip)}
+    if not isinstance(runs[0].config, GenerationConfig):
+        useless = [option for option, is_given in given.items() if is_given]
+        if useless:
+            msg = f"{', '.join(useless)}: for studies of generators; this one is of regressors"
+            raise UsageError(msg)
+        return []
+    looking = []
+    if regressor is not None:
+        from hgcal_gnn.training.run_folder import RunFolder
+
+        RunFolder(regressor).read_config(RunConfig)  # now, not after the trainings
+        looking = ["--regressor", str(regressor)]
+    return [*(["--quick"] if quick else []), *looking, *(part for name in skip for part in ("--skip", name))]
+
+
+def _compare(runs: list[StudyRun], output: Path, threads: int, evaluation: list[str]) -> int:
     """Compare what was trained: predictions of regressors, or showers of generators."""
     from hgcal_gnn.config.generation import GenerationConfig
 
     if isinstance(runs[0].config, GenerationConfig):
         from hgcal_gnn.cli.study_generators import compare_generators
 
-        return compare_generators(runs, output, _call, threads=threads, quick=quick)
+        return compare_generators(runs, output, _call, threads=threads, evaluation=evaluation)
     folders = [str(output / run.name) for run in runs]
     return _call(["compare", *folders, "-o", str(output / "comparison"), "--overwrite"])
 

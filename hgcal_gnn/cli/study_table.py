@@ -1,69 +1,71 @@
-"""The table of a study of generators: what the report found, beside what each training took."""
+"""The table of a study of generators: how good the showers are, beside what training and generating take."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from hgcal_gnn.evaluation.histograms import separation
+from hgcal_gnn.cli.study_numbers import REFERENCE
 from hgcal_gnn.evaluation.text import UNKNOWN, markdown_table, with_error
-from hgcal_gnn.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from hgcal_gnn.cli.study_numbers import Measured, Number
 
 HEADER = (
     "model", "response", "its width", "hits", "separation power, above the floor", "Frechet distance",
-    "AUC on observables", "Wasserstein of the response", "separation of hit energies", "MIP peak at", "its width",
-    "parameters", "training [min]", "ms per shower",
+    "AUC on observables", "Wasserstein of the response", "separation of hits", "separation of hit energies",
+    "MIP peak at", "its width", "regressed energy", "its resolution", "parameters", "training [min]", "ms per shower",
+    "peak memory [MiB]",
 )  # fmt: skip
-REFERENCE = "reference"
+NOTES = (
+    "Response, its width and hits, regressed energy and its resolution: generated over reference. Distances: in "
+    "brackets the floor, what another sample of the reference kind and size would give; that of hit energies is small "
+    "beside the last digit. MIP peak in E_MIP; none: the spectrum has no peak. Time per shower: {batch} at a time, to "
+    "the finished shower. Memory: of the whole process that generates, libraries included. Training: "
+    "{hardware}."
+)
 
 
-def study_table(output: Path, names: Sequence[str]) -> str:
+def study_table(found: dict[str, Any], batch: int) -> str:
     """Return the table in Markdown.
 
     Parameters
     ----------
-    output
-        Folder of the study, with a finished run for each name and comparison/metrics.json.
-    names
-        Of the runs, which are those of their samples.
+    found
+        What `study_numbers` gathered.
+    batch
+        Showers at a time when the times were taken.
     """
-    found = json.loads((output / "comparison" / "metrics.json").read_text(encoding="utf-8"))
-    spectra = found["hit_energies"]
-    peak = _peak(spectra.get(REFERENCE, {}))
-    runs = {name: json.loads(RunFolder(output / name).metrics.read_text(encoding="utf-8")) for name in names}
-    rows = [[REFERENCE, "1", "1", "1", *[UNKNOWN] * 5, *peak, *[UNKNOWN] * 3]]
-    for name in names:
-        run = runs[name]
-        test, one = run["test"], found["samples"][name]
-        rows.append([
-            name, *(_number(test[key], 3) for key in ("response", "response_width", "occupancy")),
-            _mean_excess(one["distances"]), _measured(one["frechet_physics_distance"]),
-            _measured(one["classifier"].get("auc", {})),
-            _measured(one["distances"].get("response", {}).get("wasserstein", {})),
-            _spectrum_separation(spectra, name), *_peak(spectra.get(name, {})),
-            f"{run['n_parameters']:,}", _number(run["seconds"] / 60, 3), _number(run["ms_per_shower"], 2),
-        ])  # fmt: skip
-    notes = (
-        "Response, its width and hits: generated over reference. Distances: in brackets the floor, what another sample "
-        "of the reference kind and size would give; that of hit energies is small beside the last digit. MIP peak in "
-        "E_MIP; none: the spectrum has no peak. Training: "
-        + "; ".join(sorted({run["hardware"] for run in runs.values()}))
-        + "."
-    )
-    return f"{markdown_table(HEADER, rows)}\n\n{notes}\n"
+    ours = found[REFERENCE]
+    time = ours["ms_per_shower"]
+    unknown = [UNKNOWN] * 6, [UNKNOWN] * 4
+    reference = ["1", "1", "1", *unknown[0], *_peak(ours["mip_peak"]), *unknown[1], _milliseconds(time), UNKNOWN]
+    rows = [[REFERENCE, *reference]]
+    rows += [[name, *_row(one)] for name, one in found["samples"].items()]
+    hardware = "; ".join(sorted({one["hardware"] for one in found["samples"].values()}))
+    return f"{markdown_table(HEADER, rows)}\n\n{NOTES.format(batch=batch, hardware=hardware)}\n"
 
 
-def _number(value: float | None, digits: int) -> str:
+def _row(one: dict[str, Any]) -> list[str]:
+    regressed = one["regressed"] or {}
+    return [
+        *(_number(one[key], 3) for key in ("response", "response_width", "occupancy", "separation")),
+        *(_measured(one[key]) for key in ("frechet", "auc", "wasserstein", "occupancy_separation")),
+        _number(one["hit_energy_separation"], 3), *_peak(one["mip_peak"]),
+        *(_measured(regressed.get(key, {})) for key in ("response", "resolution")),
+        f"{one['parameters']:,}", _number(one["training_seconds"] / 60, 3), _milliseconds(one["ms_per_shower"]),
+        _number(one["peak_memory_mib"], 4),
+    ]  # fmt: skip
+
+
+def _number(value: Number, digits: int) -> str:
     return UNKNOWN if value is None else f"{value:.{digits}g}"
 
 
-def _measured(distance: dict[str, float | None]) -> str:
+def _milliseconds(time: Measured | None) -> str:
+    return UNKNOWN if time is None else _number(time["value"], 2)
+
+
+def _measured(distance: Measured) -> str:
     """Write value, error and floor of a distance."""
     value, error, floor = (distance.get(key) for key in ("value", "error", "floor"))
     if value is None or error is None:
@@ -71,23 +73,7 @@ def _measured(distance: dict[str, float | None]) -> str:
     return with_error(value, error) + ("" if floor is None else f" ({floor:.2g})")
 
 
-def _mean_excess(distances: dict[str, dict[str, dict[str, float | None]]]) -> str:
-    """Return the mean separation power above the floor, of all observables that have one."""
-    some = [one.get("separation_power", {}).get("excess") for one in distances.values()]
-    known = [value for value in some if value is not None]
-    return _number(float(np.mean(known)), 3) if known else UNKNOWN
-
-
-def _spectrum_separation(spectra: dict[str, Any], name: str) -> str:
-    """Return the separation power of the spectra of hit energies in MIPs."""
-    if not all("mips" in spectra.get(one, {}) for one in (REFERENCE, name)):
-        return UNKNOWN
-    counts = [np.asarray(spectra[one]["mips"]["mean"]) for one in (REFERENCE, name)]
-    return _number(float(separation(*counts)), 3)
-
-
-def _peak(spectrum: dict[str, Any]) -> tuple[str, str]:
-    peak = spectrum.get("mip_peak", {})
-    if peak.get("position") is None:
+def _peak(peak: Measured) -> tuple[str, str]:
+    if peak["position"] is None:
         return "none", UNKNOWN
     return _number(peak["position"], 3), _number(peak["width"], 3)

@@ -58,7 +58,17 @@ def read_content(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
     UsageError
         If an override is none.
     """
-    content = _parsed(path)
+    return change_content(_parsed(path), overrides)
+
+
+def change_content(content: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """Change plain values in place as `overrides` say, and return them.
+
+    Raises
+    ------
+    UsageError
+        If an override is none.
+    """
     for override in overrides:
         _set(content, override)
     return content

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, Field, NonNegativeInt, field_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, field_validator
 
 from hgcal_gnn.config.any_run import AnyRunConfig, check_run
 from hgcal_gnn.config.base import Settings
-from hgcal_gnn.config.read import read_config
+from hgcal_gnn.config.generation import GenerationConfig
+from hgcal_gnn.config.read import change_content, check_config, read_content
 from hgcal_gnn.errors import UsageError
+from hgcal_gnn.generation.models import MODELS, kind_of, stepping_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 
-def _different(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    if len(set(seeds)) < len(seeds):
-        msg = f"[{', '.join(map(str, seeds))}]: a seed stands there twice"
+def _different(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(numbers)) < len(numbers):
+        msg = f"[{', '.join(map(str, numbers))}]: a number stands there twice"
         raise ValueError(msg)
-    return seeds
+    return numbers
 
 
 Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), AfterValidator(_different)]
+Steps = Annotated[tuple[PositiveInt, ...], AfterValidator(_different)]
 GEOMETRY = {"detector", "graph", "window", "material", "empty"}  # settings of data that every test sample depends on
 SPLIT = {"train", "test_fraction", "split_seed"}  # and one that is a share of the training sample
 
@@ -35,16 +38,21 @@ class MethodConfig(Settings):
     train: dict[str, Any] = Field(default_factory=dict, description="changes of the common train settings")
     data: dict[str, Any] = Field(default_factory=dict, description="changes of the common data settings")
     seeds: Seeds | None = Field(None, description="instead of the common seeds")
+    steps: Steps = Field((), description="of the sampling: one sample of showers for each; default: as in its model")
 
 
 class StudyConfig(Settings):
     """What all methods have in common, and the methods."""
 
+    base: Path | None = Field(None, description="another study beside this one: what is not given here is as there")
     title: str
     seeds: Seeds = Field((0,), description="each method is trained once per seed")
     data: dict[str, Any]
     train: dict[str, Any] = Field(default_factory=dict)
     methods: dict[str, MethodConfig] = Field(min_length=1, description="the first one is what others are compared to")
+    regressor: Path | None = Field(
+        None, description="run folder of an energy regressor that looks at generated showers"
+    )
 
     @field_validator("methods")
     @classmethod
@@ -65,11 +73,15 @@ class StudyRun(NamedTuple):
         Its name in the study.
     name
         Of its folder: the method and the seed.
+    config
+    steps
+        With which a generator is sampled; empty: as in its settings.
     """
 
     method: str
     name: str
     config: AnyRunConfig
+    steps: tuple[int, ...] = ()
 
 
 def read_study(path: Path, overrides: Iterable[str] = ()) -> tuple[StudyConfig, list[StudyRun]]:
@@ -82,15 +94,45 @@ def read_study(path: Path, overrides: Iterable[str] = ()) -> tuple[StudyConfig, 
     UsageError
         With everything that is wrong, and in which method; if methods could not be compared.
     """
-    study = read_config(StudyConfig, path, overrides)
+    study = check_config(StudyConfig, change_content(_with_base(path), overrides), str(path))
     runs = []
     for name, method in study.methods.items():
         common = {"data": _merged(study.data, method.data), "train": _merged(study.train, method.train)}
         for seed in method.seeds or study.seeds:
             content = {"seed": seed, "model": method.model, **common}
-            runs.append(StudyRun(name, f"{name}-{seed}", check_run(content, f"{path}, method {name}")))
+            config = check_run(content, f"{path}, method {name}")
+            runs.append(StudyRun(name, f"{name}-{seed}", config, method.steps))
     _check_comparable(runs, str(path))
+    _check_sampling(study, runs, str(path))
     return study, runs
+
+
+def _with_base(path: Path) -> dict[str, Any]:
+    """Read a study, and what it leaves to another one: whole settings, such as `data` or `methods`."""
+    content = read_content(path)
+    if content.get("base") is None:
+        return content
+    base = path.parent / str(content["base"])
+    common = read_content(base)
+    if common.get("base") is not None:
+        msg = f"{path}: base: {base} has a base of its own ({common['base']}); give that one"
+        raise UsageError(msg)
+    return common | content
+
+
+def _check_sampling(study: StudyConfig, runs: list[StudyRun], source: str) -> None:
+    """Refuse steps and a regressor for what has no use for them."""
+    for run in runs:
+        model = run.config.model if isinstance(run.config, GenerationConfig) else None
+        if study.regressor is not None and model is None:
+            msg = f"{source}: regressor: looks at the showers of generators, {run.method} is none; leave it out"
+            raise UsageError(msg)
+        if run.steps and (model is None or not MODELS[kind_of(model)].has_steps):
+            msg = (
+                f"{source}, method {run.method}: steps: it does not sample in steps; kinds of models that do: "
+                f"{', '.join(stepping_kinds()) or 'none'}"
+            )
+            raise UsageError(msg)
 
 
 def _check_comparable(runs: list[StudyRun], source: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
@@ -26,6 +27,19 @@ def test_the_same_command_gives_the_same_file(run, untrained_generator, tmp_path
     assert sorted(np.unique(showers.incident_energy)) == [1, 4, 16, 64]
     assert showers.metadata.cells_sha256 == make_detector(DETECTOR).sha256
     assert showers.metadata.extra["detector"] == DETECTOR
+
+
+def test_what_a_generation_takes_is_reported(run, untrained_generator, tmp_path):
+    command = ("generate", untrained_generator, "-n", 50, "--report", "a.json", "-o")
+    assert run(*command, "a.arrow").code == 0
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert (found["showers"], found["empty"]) == (50, 0)
+    assert found["seconds"] > 0
+    assert 50 < found["peak_memory_mib"] < 20_000  # a process with PyTorch; neither bytes nor KiB
+    again = run(*command, "b.arrow")
+    assert again.code == 1
+    assert "a.json: exists already" in again.err
+    assert not (tmp_path / "b.arrow").exists()
 
 
 def test_an_interrupted_generation_goes_on(run, untrained_generator, tmp_path, monkeypatch):

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
-from hgcal_gnn.cli import app, study
+from hgcal_gnn.cli import app, study, study_generators
 from hgcal_gnn.cli.errors import run_app
+from hgcal_gnn.cli.study_generators import compare_generators
+from hgcal_gnn.config.any_run import check_run
+from hgcal_gnn.config.study import StudyRun
 from hgcal_gnn.geometry.detectors import make_detector
 from hgcal_gnn.showers.store import open_store
 from hgcal_gnn.simulation.beam import Beam, parse_spectrum
@@ -151,18 +154,80 @@ def test_generators_are_compared_by_their_showers(run, called, tmp_path):
     """Each makes showers like the test sample, and one report holds them all."""
     cells = make_detector("calochallenge-1-photons")
     beam = Beam("photon", parse_spectrum("1..4"), direction=(0.0, 0.0, 1.0))
-    write_sample(cells, beam, 300, tmp_path / "dense.arrow", seed=1)
+    write_sample(cells, beam, 1200, tmp_path / "dense.arrow", seed=1)
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(GENERATORS, sort_keys=False))
     done = run("study", "study.yaml", "-o", "out", "--quick", "--threads", 1)
     assert done.code == 0, done.err
-    assert [call[0] for call in called] == ["train"] * 3 + ["generate"] * 3 + ["evaluate"]
+    assert [call[0] for call in called] == ["train"] * 3 + ["generate", "benchmark"] * 3 + ["evaluate"]
+    assert "--quick" in called[-1]
     reference = open_store(tmp_path / "out" / "reference.arrow").column("incident_energy")
     for name in ("small-0", "small-1", "wide-0"):
         ours = open_store(tmp_path / "out" / f"{name}.arrow").column("incident_energy")
         np.testing.assert_array_equal(ours, reference)
     made = tmp_path / "out" / "comparison"
-    assert all((made / name).exists() for name in ("report.html", "plots/showers.png", "trainings.png"))
+    pictures = ("plots/showers.png", "trainings.png", "pareto.png")
+    assert all((made / name).exists() for name in ("report.html", "study.json", *pictures))
     assert "| wide-0 " in (made / "study.md").read_text()
+    found = json.loads((made / "study.json").read_text())
+    assert found["reference"]["ms_per_shower"] is None  # its showers are of a file
+    for one in found["samples"].values():
+        assert one["ms_per_shower"]["value"] > 0
+        assert one["peak_memory_mib"] > 50
+        assert one["occupancy"] is not None
+
+    called.clear()
+    (tmp_path / "out" / "small-1.timing.json").unlink()
+    about = tmp_path / "out" / "wide-0.generation.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"weights": "others"}))
+    assert run("study", "study.yaml", "-o", "out", "--quick", "--threads", 1).code == 0
+    made_again = [call[1] for call in called if call[0] == "generate"]
+    assert made_again == ["out/small-1", "out/wide-0"]
+
+
+def test_a_generator_is_sampled_with_several_steps(monkeypatch, tmp_path):
+    """One sample, and one time, for each number of steps; seeds of one number of steps belong together."""
+    data = GENERATORS["data"] | {"material": "mine.yaml"}
+    config = check_run({"seed": 3, "data": data, "model": GENERATORS["methods"]["wide"]["model"]}, "x")
+    runs = [StudyRun("cells", "cells-3", config, (1, 4)), StudyRun("cells", "cells-5", config, (1, 4)),
+            StudyRun("gan", "gan-3", config)]  # fmt: skip
+    monkeypatch.setattr(study_generators, "_write_reference", lambda *_: tmp_path / "graph.safetensors")
+    calls = []
+    code = compare_generators(runs, tmp_path, lambda call, _: calls.append(call) or (call[0] == "evaluate"), threads=2,
+                              evaluation=["--regressor", "sum-0"])  # fmt: skip
+    assert code == 1  # of evaluate, whose end is not of interest here
+    made = [(call[call.index("-o") + 1], call[call.index("--steps") + 1] if "--steps" in call else None)
+            for call in calls if call[0] == "generate"]  # fmt: skip
+    names = {"cells-3-steps1": "1", "cells-3-steps4": "4", "cells-5-steps1": "1", "cells-5-steps4": "4", "gan-3": None}
+    assert made == [(str(tmp_path / f"{name}.arrow"), steps) for name, steps in names.items()]
+    timed = [call for call in calls if call[0] == "benchmark"]
+    assert [call[1] for call in timed[:2]] == [str(tmp_path / "cells-3")] * 2
+    assert ["--steps" in call for call in timed] == [True] * 4 + [False]
+    assert calls[-1][calls[-1].index("--same-model") + 1 :][:2] == [
+        "cells-steps1=cells-3-steps1,cells-5-steps1", "cells-steps4=cells-3-steps4,cells-5-steps4"
+    ]  # fmt: skip
+    assert calls[-1][-4:] == ["--material", "mine.yaml", "--regressor", "sum-0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--skip", "classifier", "--quick"], "--quick, --skip: for studies of generators; this one is of regressors"),
+        (["--regressor", "sum-0"], "--regressor: for studies of generators"),
+    ],
+)
+def test_regressors_are_not_evaluated_as_generators(here, called, arguments, message):
+    done = here("study", "study.yaml", "-o", "out", *arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert not called
+
+
+def test_a_regressor_that_is_not_there_is_told_before_the_trainings(run, called, tmp_path):
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(GENERATORS | {"regressor": "nowhere"}, sort_keys=False))
+    done = run("study", "study.yaml", "-o", "out")
+    assert done.code == 1
+    assert "nowhere: is no folder of a run" in done.err
+    assert not called
 
 
 def test_hits_and_voxels_are_compared(run, called, tmp_path):

@@ -7,6 +7,7 @@ import yaml
 
 from hgcal_gnn.config.study import read_study
 from hgcal_gnn.errors import UsageError
+from hgcal_gnn.generation.voxel.calo_shower_gan import CaloShowerGAN
 
 PHOTONS = {"simulate": {"energy": 50, "number": 100, "seed": 1}}
 TEST = {"simulate": {"energy": 50, "number": 100, "seed": 2}}
@@ -74,7 +75,7 @@ def test_overrides_reach_common_settings_and_methods(read):
             "a and b would be tested on different showers",
         ),
         ({"a": SUM, "b": {**SUM, "data": {"window": {"side": 1}}}}, "a and b would be tested on different showers"),
-        ({"a": {**SUM, "seeds": [1, 1]}}, r"methods.a.seeds: \[1, 1\]: a seed stands there twice"),
+        ({"a": {**SUM, "seeds": [1, 1]}}, r"methods.a.seeds: \[1, 1\]: a number stands there twice"),
         ({"a": {**SUM, "seeds": []}}, "methods.a.seeds: "),
     ],
 )
@@ -104,3 +105,43 @@ def test_a_test_sample_out_of_the_training_sample_must_be_shared(read):
     assert len(read(methods)[1]) == 2
     with pytest.raises(UsageError, match="tested on different showers"):
         read(methods, data={"detector": "hgcal", "train": PHOTONS})
+
+
+def test_a_study_takes_over_what_it_does_not_give(read, tmp_path):
+    """Whole settings: the data of the other study are gone, its methods stay."""
+    read()
+    data = {"graph": "mine.safetensors", "train": {"showers": "a.arrow"}, "test": {"showers": "b.arrow"}}
+    (tmp_path / "studies").mkdir()
+    path = tmp_path / "studies" / "mine.yaml"
+    path.write_text(yaml.safe_dump({"base": "../study.yaml", "title": "Mine", "data": data}))
+    study, runs = read_study(path, ["methods.gcn.train.epochs=2"])
+    assert study.title == "Mine"
+    assert [run.name for run in runs] == ["sum-0", "gcn-0", "gcn-1"]
+    assert runs[0].config.data.detector is None
+    assert [run.config.train.epochs for run in runs] == [5, 2, 2]
+    third = tmp_path / "third.yaml"
+    third.write_text(yaml.safe_dump({"base": "studies/mine.yaml", "title": "Third"}))
+    with pytest.raises(UsageError, match=r"has a base of its own \(../study.yaml\)"):
+        read_study(third)
+
+
+GAN = {"kind": "calo_shower_gan"}
+
+
+def test_steps_are_for_models_that_have_some(read, monkeypatch):
+    common = {"seeds": [0], "train": {"iterations": 5}}
+    with pytest.raises(UsageError, match="method gan: steps: it does not sample in steps"):
+        read({"gan": {"model": GAN, "steps": [1, 2]}}, **common)
+    with pytest.raises(UsageError, match="method sum: steps: it does not sample in steps"):
+        read({"sum": {**SUM, "steps": [1]}})
+    monkeypatch.setattr(CaloShowerGAN, "has_steps", True)
+    assert read({"gan": {"model": GAN, "steps": [1, 2]}}, **common)[1][0].steps == (1, 2)
+    with pytest.raises(UsageError, match=r"methods.gan.steps: \[2, 2\]: a number stands there twice"):
+        read({"gan": {"model": GAN, "steps": [2, 2]}}, **common)
+
+
+def test_a_regressor_looks_at_generators_only(read):
+    gan = {"gan": {"model": GAN}}
+    assert read(gan, train={}, regressor="runs/sum-0")[0].regressor.name == "sum-0"
+    with pytest.raises(UsageError, match="regressor: looks at the showers of generators, sum is none"):
+        read(regressor="runs/sum-0")

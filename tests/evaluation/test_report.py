@@ -227,6 +227,9 @@ def test_settings_that_make_no_sense_are_refused():
         with pytest.raises(UsageError):
             EvaluationSettings(**wrong)
     assert EvaluationSettings(max_showers=500).quick().max_showers == 500
+    assert "reconstruction" in EvaluationSettings().quick().skip
+    assert "reconstruction" not in EvaluationSettings().quick(reconstructing=True).skip
+    assert "reconstruction" in EvaluationSettings(skip=("reconstruction",)).quick(reconstructing=True).skip
 
 
 def test_families_differ_in_one_number():

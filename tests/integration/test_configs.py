@@ -62,7 +62,7 @@ def test_every_method_of_a_study_runs(name, tmp_path):
 
 def test_there_are_settings():
     assert RUNS
-    assert len(STUDIES) == 5  # one of them of generators: test_generation_configs
+    assert len(STUDIES) == 8  # four of them of generators: test_generation_configs
 
 
 def test_settings_say_what_they_are_for():

@@ -86,10 +86,17 @@ class EvaluationSettings:
             msg = f"shares of the training showers {list(self.curve)}: give numbers above 0 and up to 1"
             raise UsageError(msg)
 
-    def quick(self) -> EvaluationSettings:
-        """Return the settings of a first look: 2,000 showers, larger errors of the errors, nothing slow."""
+    def quick(self, *, reconstructing: bool = False) -> EvaluationSettings:
+        """Return the settings of a first look: 2,000 showers, larger errors of the errors, nothing slow.
+
+        Parameters
+        ----------
+        reconstructing
+            Keep the reconstruction, which a regressor is a part of.
+        """
+        slow = [part for part in SLOW if not (reconstructing and part == "reconstruction")]
         most = 2000 if self.max_showers is None else min(self.max_showers, 2000)
         return replace(
             self, max_showers=most, replicas=20, folds=2, epochs=10, curve=(), batches=5, batch_sizes=(2000, 5000),
-            skip=tuple(dict.fromkeys((*self.skip, *SLOW))),
+            skip=tuple(dict.fromkeys((*self.skip, *slow))),
         )  # fmt: skip
