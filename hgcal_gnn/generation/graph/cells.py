@@ -55,6 +55,7 @@ class CellsConfig(GraphModelConfig):
     kind: Literal["cells"] = "cells"
     layer_width: PositiveInt = Field(256, description="numbers inside the flow of the layers")
     layer_blocks: PositiveInt = Field(4, description="its blocks, of two linear maps each")
+    layer_turns: PositiveInt = Field(5, description="steps of the flow of the layers, the cheapest network, per batch")
     place_width: PositiveInt = Field(64, description="numbers per layer in the network of the densities")
     place_rounds: PositiveInt = Field(4, description="its rounds of messages between layers; each doubles the reach")
     components: PositiveInt = Field(8, description="Gaussians of a density")
@@ -112,6 +113,7 @@ class Cells(GraphModel):
         super().__init__(config, sizes, calorimeter)
         self.ground = Ground.of(calorimeter)
         self.generating = Networks(config, self.ground.n_layers, len(sizes.pdg_ids))
+        self._looked: tuple[HitBatch, tuple[Seen, Tensor, Tokens]] | None = None
 
     @classmethod
     def check(cls, calorimeter: Calorimeter) -> None:
@@ -138,7 +140,8 @@ class Cells(GraphModel):
         main = (
             Player("generator", nn.ModuleList([parts.places, parts.flow]), self.hit_losses, config.optimiser,
                    clip=config.clip),
-            Player("layers", parts.layers, self.layer_losses, config.optimiser, clip=config.clip),
+            Player("layers", parts.layers, self.layer_losses, config.optimiser, turns=config.layer_turns,
+                   clip=config.clip),
         )  # fmt: skip
         stages = [Stage("flow", main, iterations)]
         if config.distil:
@@ -256,9 +259,13 @@ class Cells(GraphModel):
         return self.ground
 
     def _look(self, batch: HitBatch) -> tuple[Seen, Tensor, Tokens]:
+        if self._looked is not None and self._looked[0] is batch:  # players take turns at one batch
+            return self._looked[1]
         ground = self._ground(batch.condition)
         seen = ground.seen(batch.hits.cell, batch.hits.ptr, batch.condition, self.config.edges)
-        return seen, batch.hits.energy / seen.unit, ground.tokens(batch.condition)
+        found = seen, batch.hits.energy / seen.unit, ground.tokens(batch.condition)
+        self._looked = batch, found
+        return found
 
     def _sums(self, seen: Seen, mips: Tensor, n_showers: int) -> LayerSums:
         shape = (n_showers, self.ground.n_layers)
