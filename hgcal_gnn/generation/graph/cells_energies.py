@@ -26,8 +26,6 @@ SPREAD = 0.8  # of the logarithm of energies around the guess, about
 CENTIMETRES, LAYERS = 2.0, 2.0  # that bring displacements of neighbours to order 1
 N_TOLD = 8
 FAINTEST = 1e-4  # MIP
-NEWTON_STEPS, SOFT = 3, 0.02  # cm^2 added to variances: layers of one hit are not tilted
-TILT, STEEPEST = 0.5, 1.0  # per cm, and ln of the largest factor
 
 
 class Told(NamedTuple):
@@ -138,8 +136,7 @@ def flowed(network: HitNetwork, told: Told, noise: Tensor, steps: int) -> Tensor
 def shared_out(mips: Tensor, sums: LayerSums, least: Tensor, seen: Seen) -> Tensor:
     """Scale the energies of each layer so that they add up to what is wanted, each above its threshold.
 
-    Before, they are tilted, exp(a u + b v), towards the wanted centre of the layer, as far as gentle tilts reach. What
-    is above the threshold is shared in proportion to what the energies had above it.
+    What is above the threshold is shared in proportion to what the energies had above it.
 
     Parameters
     ----------
@@ -156,27 +153,8 @@ def shared_out(mips: Tensor, sums: LayerSums, least: Tensor, seen: Seen) -> Tens
     [n_hits]
         [MIP]
     """
-    above = tilted((mips - least).clamp(min=1e-3), sums.centre.flatten(0, 1), seen)
+    above = (mips - least).clamp(min=1e-3)
     both = pool_sum(torch.stack([above, least], dim=1).double(), seen.layer_ptr)
     free = (sums.mips.flatten().double() - both[:, 1]).clamp(min=1e-3 * seen.layer_ptr.diff())
     factor = free / both[:, 0].clamp(min=1e-12)
     return (least + above * factor[seen.row]).to(mips)
-
-
-def tilted(mips: Tensor, centre: Tensor, seen: Seen) -> Tensor:
-    """Tilt the energies of each layer towards a centre [n_showers x n_layers, 2] by Newton's method; sums change."""
-    place = torch.stack([seen.u, seen.v], dim=1)
-    tilt = torch.zeros_like(centre)
-    tiny = torch.finfo(mips.dtype).tiny
-    for _ in range(NEWTON_STEPS):
-        weight = mips * (tilt[seen.row] * place).sum(dim=1).clamp(-STEEPEST, STEEPEST).exp()
-        u, v = place.unbind(dim=1)
-        columns = torch.stack([weight, weight * u, weight * v, weight * u * u, weight * v * v, weight * u * v], dim=1)
-        total, u, v, uu, vv, uv = pool_sum(columns.double(), seen.layer_ptr).unbind(dim=1)
-        total = total.clamp(min=tiny)
-        u, v = u / total, v / total
-        uu, vv, uv = uu / total - u * u + SOFT, vv / total - v * v + SOFT, uv / total - u * v
-        off_u, off_v = centre[:, 0] - u, centre[:, 1] - v
-        step = torch.stack([vv * off_u - uv * off_v, uu * off_v - uv * off_u], dim=1) / (uu * vv - uv * uv)[:, None]
-        tilt = (tilt + step.to(tilt)).clamp(-TILT, TILT)
-    return mips * (tilt[seen.row] * place).sum(dim=1).clamp(-STEEPEST, STEEPEST).exp()
