@@ -5,7 +5,7 @@
 # 25 GeV), and for some of 150 GeV, beyond all it has seen. The same here: visible energy and the shares of the layers,
 # beside simulated showers. Of a finished run:
 #
-#     hgcal-gnn train configs/generation/calogan_siw_photon.yaml -o runs/calogan   # ..._small.yaml: ten minutes
+#     hgcal-gnn train configs/generation/calogan_siw_photon.yaml -o runs/calogan   # ..._small.yaml: 20 minutes
 #     python examples/check_calogan_energies.py runs/calogan
 #
 # Without one, a network far too small is trained for seconds first: its showers are poor, the steps are the same.

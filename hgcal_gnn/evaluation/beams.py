@@ -1,4 +1,7 @@
-"""Generated beside reference showers of single energies: response and profiles, as 3DGAN was checked when published."""
+"""Generated beside reference showers of single energies, as 3DGAN was checked when published (arXiv:1912.06794).
+
+Response, profiles, and the cell response: mean and width of the energy of hit cells.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,10 @@ class BeamCheck:
         Standard deviation of the visible energy, generated over reference.
     profiles : one float64 [2, n] per axis of the images
         Mean energy [GeV] along the axis, summed over the others: of the reference, of the generated showers.
+    cell : float64 [2, 2]
+        Mean and standard deviation of the energy of hit cells [GeV]: of the reference, of the generated showers.
+    cells : one float64 [2, 2, n] per axis of the images
+        The same at each place along the axis; NaN where no cell was hit.
     """
 
     energy: float
@@ -43,6 +50,8 @@ class BeamCheck:
     error: float
     width: float
     profiles: tuple[F64, ...]
+    cell: F64
+    cells: tuple[F64, ...]
 
 
 def check_beams(
@@ -91,9 +100,24 @@ def _check(energy: float, samples: list[F64]) -> BeamCheck:
         response * float(np.hypot(relative[0], relative[1])) if means[1] else np.nan,
         float(widths[1] / widths[0]) if widths[0] else np.nan,
         tuple(_profiles(samples, axis) for axis in range(1, samples[0].ndim)),
+        _moments(samples, None),
+        tuple(_moments(samples, axis) for axis in range(1, samples[0].ndim)),
     )
 
 
 def _profiles(samples: list[F64], axis: int) -> F64:
     others = tuple(number for number in range(1, samples[0].ndim) if number != axis)
     return np.stack([images.sum(axis=others).mean(axis=0) for images in samples])
+
+
+def _moments(samples: list[F64], axis: int | None) -> F64:
+    """Return mean and standard deviation of the energy of hit cells, [2, 2, n] along an axis or [2, 2] of all."""
+    others = tuple(number for number in range(samples[0].ndim) if number != axis)
+    found = []
+    for images in samples:
+        n = np.count_nonzero(images > 0, axis=others)
+        with np.errstate(invalid="ignore"):  # 0 / 0 where nothing was hit
+            mean = images.sum(axis=others) / n
+            width = np.sqrt(np.maximum(np.square(images).sum(axis=others) / n - mean**2, 0.0))
+        found.append([mean, width])
+    return np.array(found)

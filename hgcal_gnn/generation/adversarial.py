@@ -117,11 +117,18 @@ class AdversarialModule(lightning.LightningModule):
         self.manual_backward(loss)
         if player.clip:
             self.clip_gradients(optimiser, gradient_clip_val=player.clip, gradient_clip_algorithm="norm")
+        if player.clip and not self._has_finite_gradients(player):
+            return  # clipping would spread it to all weights; the next batch is another one
         optimiser.step()
         shown = {f"train/{player.name}": loss.detach(), **{f"train/{k}": v.detach() for k, v in losses.items()}}
         self.log_dict(shown, on_step=False, on_epoch=True, batch_size=len(batch))
         if self.average is not None and self._generates(player):
             self.average.update_parameters(self.model.generating)
+
+    @staticmethod
+    def _has_finite_gradients(player: Player) -> bool:
+        gradients = [weight.grad for weight in player.trains.parameters() if weight.grad is not None]
+        return bool(torch.isfinite(torch.nn.utils.get_total_norm(gradients)))
 
     def _generates(self, player: Player) -> bool:
         """Say whether a player trains weights that `generate` uses."""

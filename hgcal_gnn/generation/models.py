@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from hgcal_gnn.generation.graph.base import GraphModel
+from hgcal_gnn.generation.graph.cells import Cells
+from hgcal_gnn.generation.graph.tree import TreeModel
 from hgcal_gnn.generation.voxel.bib_ae import BIBAE
 from hgcal_gnn.generation.voxel.calo_shower_gan import CaloShowerGAN
 from hgcal_gnn.generation.voxel.calogan import CaloGAN
@@ -20,7 +22,7 @@ from hgcal_gnn.generation.voxel.wgan_gp import WGAN
 if TYPE_CHECKING:
     from hgcal_gnn.generation.model import GeneratorModel, ModelConfig
 
-ALL: tuple[type[GeneratorModel], ...] = (CaloShowerGAN, BIBAE, CaloGAN, GAN, GAN3D, WGAN)
+ALL: tuple[type[GeneratorModel], ...] = (CaloShowerGAN, BIBAE, CaloGAN, GAN, GAN3D, WGAN, Cells, TreeModel)
 
 _by_kind: dict[str, type[GeneratorModel]] = {model.config_class.model_fields["kind"].default: model for model in ALL}
 MODELS = MappingProxyType(_by_kind)

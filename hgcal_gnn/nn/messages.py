@@ -58,6 +58,9 @@ def sum_messages_present(own: Tensor, other: Tensor, of_type: Tensor, presence: 
     presence : float [n_nodes]
         0 to 1.
     """
+    if own.dtype in {torch.float16, torch.bfloat16}:  # as in `sum_messages`
+        full = sum_messages_present(own.float(), other.float(), of_type.float(), presence.float(), adjacency)
+        return full.to(own.dtype)
     messages = torch.relu(own[adjacency.row] + other[adjacency.col] + of_type[adjacency.edge_type.long()])
     return torch.zeros_like(own).index_add(0, adjacency.row, presence[adjacency.col][:, None] * messages)
 

@@ -1,4 +1,4 @@
-"""Pictures of generated beside reference showers of single energies: profiles along each axis of the voxels."""
+"""Pictures of generated beside reference showers of single energies: profiles along the voxels, energies of cells."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hgcal_gnn.plotting.style import blank_figure, tidy
+from hgcal_gnn.plotting.style import INK, blank_figure, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,36 @@ def beams_figure(checks: Sequence[BeamCheck], axes: Sequence[str], *, log_y: boo
         told = f"{check.energy:g} GeV: response {check.response:.3f} +- {check.error:.3f}, width {check.width:.2f}"
         row[0].set_title(told, loc="left", fontsize=9)
     fig.legend(handles=handles, labels=["reference", "generated"], loc="outside upper right", ncols=2, frameon=False)
+    return fig
+
+
+def cells_figure(checks: Sequence[BeamCheck], axes: Sequence[str], along: str) -> Figure:
+    """Draw the cell response along one axis: a column per energy, mean above, width below.
+
+    Parameters
+    ----------
+    checks
+        Of `check_beams`.
+    axes
+        Names of the axes of the voxels.
+    along
+        The one to draw.
+    """
+    number = list(axes).index(along)
+    fig = blank_figure(0.6 + 3.0 * len(checks), 5.4)
+    panels = fig.subplots(2, len(checks), squeeze=False, sharey="row")
+    for column, check in enumerate(checks):
+        cells = 1e3 * check.cells[number]
+        places = np.arange(cells.shape[2])
+        for moment, name in enumerate(("mean", "width")):
+            ax = panels[moment, column]
+            ax.plot(places, cells[0, moment], "o", color=INK, markersize=3.5, label="reference")
+            ax.plot(places, cells[1, moment], color=SAMPLE, label="generated")
+            tidy(ax, along if moment else "", "" if column else f"{name} of hit cells [MeV]")
+        panels[0, column].set_title(f"{check.energy:g} GeV", loc="left", fontsize=10)
+    for first in panels[:, 0]:  # of the whole row, once all is drawn
+        first.set_ylim(bottom=0)
+    panels[0, 0].legend(frameon=False, fontsize=9)
     return fig
 
 

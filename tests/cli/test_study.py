@@ -230,6 +230,36 @@ def test_a_regressor_that_is_not_there_is_told_before_the_trainings(run, called,
     assert not called
 
 
+def test_hits_and_voxels_are_compared(run, called, tmp_path):
+    """A graph model beside a voxel model that has a window of its own; both are judged by whole showers."""
+    window = {"eta": (1.9, 2.1), "phi": (1.49, 1.65), "layers": (1, 6), "side": 1}
+    beam = Beam("photon", parse_spectrum("5..20"), eta=2.0, phi=1.57)
+    write_sample(make_detector("hgcal", **window), beam, 300, tmp_path / "dense.arrow", seed=1)
+    tree = {
+        "kind": "tree",
+        "branches": [4, 30],
+        "widths": [8, 8, 4],
+        "hidden": 8,
+        "critic": {"kind": "gcn", "hidden": 4},
+    }
+    dense = {"kind": "calo_shower_gan", "generator": [8], "critic": [8]}
+    grid = {"eta": 2.0, "phi": 1.57, "shape": [2, 2]}
+    content = GENERATORS | {
+        "data": {**GENERATORS["data"], "detector": "hgcal", "window": window},
+        "methods": {"tree": {"model": tree}, "dense": {"model": dense, "data": {"grid": grid}}},
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False))
+    done = run("study", "study.yaml", "-o", "out", "--quick", "--threads", 1)
+    assert done.code == 0, done.err
+    assert [call[0] for call in called] == ["train"] * 2 + ["generate", "benchmark"] * 2 + ["evaluate"]
+    reference, hits, voxels = (
+        open_store(tmp_path / "out" / f"{name}.arrow").read(slice(None)) for name in ("reference", "tree-0", "dense-0")
+    )
+    assert len(hits) == len(voxels) == len(reference)
+    assert len(np.unique(voxels.cell)) <= 6 * 4 < len(np.unique(reference.cell))
+    assert "| tree-0 " in (tmp_path / "out" / "comparison" / "study.md").read_text()
+
+
 def test_tasks_are_not_mixed(here, tmp_path):
     mixed = STUDY | {"methods": {**STUDY["methods"], "gan": GENERATORS["methods"]["wide"]}}
     (tmp_path / "mixed.yaml").write_text(yaml.safe_dump(mixed, sort_keys=False))

@@ -23,6 +23,19 @@ def test_by_hand():
     assert fifty.error == 0
     np.testing.assert_allclose(hundred.profiles[1], [[2.0, 0.0], [0.0, 4.0]])
     np.testing.assert_allclose(hundred.profiles[0], [[2.0], [4.0]])
+    # cells: 1 and 3 GeV of the reference, 2 and 6 GeV generated, and none where nothing was hit
+    np.testing.assert_allclose(hundred.cell, [[2.0, 1.0], [4.0, 2.0]])
+    np.testing.assert_allclose(hundred.cells[0], [[[2.0], [1.0]], [[4.0], [2.0]]])
+    np.testing.assert_allclose(hundred.cells[1], [[[2.0, np.nan], [1.0, np.nan]], [[np.nan, 4.0], [np.nan, 2.0]]])
+
+
+def test_empty_cells_are_no_hits():
+    """Nine of ten cells are empty: they count neither for the mean nor for the width."""
+    energy, images = np.full(2, 10.0), np.zeros((2, 10, 2))
+    images[0, 3], images[1, 3] = [1.0, 5.0], [3.0, 5.0]
+    (check,) = check_beams([10.0], (energy, images), (energy, images))
+    np.testing.assert_allclose(check.cells[1][0], [[2.0, 5.0], [1.0, 0.0]])
+    np.testing.assert_allclose(check.cell[0], [3.5, np.std([1.0, 3.0, 5.0, 5.0])])
 
 
 def test_energies_without_showers_are_refused():

@@ -42,6 +42,29 @@ def batch(model, n=16):
     return ImageBatch(torch.rand(n, model.sizes.n_voxels), condition(n, kinds))
 
 
+@pytest.mark.parametrize(
+    ("settings", "ratio"),
+    [
+        ({}, 16),
+        ({"per_energy": True}, 256),  # the energy twice: in the noise and in the voxels
+        ({"per_energy": True, "energy_power": 0.5}, 64),
+        ({"per_energy": True, "energy_power": 0.0}, 16),
+    ],
+)
+def test_images_grow_with_the_energy(settings, ratio):
+    """Untrained, all biases 0 and without normalisation, a stream of 16 times the noise gives 16 times the image."""
+    model = make(attention=False, **settings)
+    for stream in model.generating.streams:
+        stream.norm = torch.nn.Identity()
+    energy = torch.tensor([4.0, 64.0])
+    particles = Condition(energy, torch.zeros(2, 3), torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64))
+    same = torch.randn(1, model.config.latent).expand(2, -1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hgcal_gnn.generation.voxel.calogan.noise", lambda *_: same)
+        low, high = model.generate(particles).sum(dim=1).tolist()
+    assert high / low == pytest.approx(ratio, rel=1e-4)
+
+
 @pytest.mark.parametrize(("shape", "expected"), [((3, 96), 18_241_584), ((12, 12), 7_304_118), ((12, 6), 4_172_370)])
 def test_published_sizes(shape, expected):
     """arXiv:1712.10321 as coded: 18.2, 7.3 and 4.2 million."""

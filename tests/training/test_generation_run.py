@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from hgcal_gnn.config.any_run import check_run
 from hgcal_gnn.config.generation import GenerationConfig
 from hgcal_gnn.config.read import write_config
-from hgcal_gnn.errors import TrainingError, UsageError
+from hgcal_gnn.errors import InputError, TrainingError, UsageError
 from hgcal_gnn.evaluation.features import compute_features
 from hgcal_gnn.generation.particles import Particles
 from hgcal_gnn.generation.voxel.calo_shower_gan import CaloShowerGAN
@@ -26,7 +26,7 @@ from hgcal_gnn.simulation.beam import Beam, parse_spectrum
 from hgcal_gnn.simulation.sample import write_sample
 from hgcal_gnn.training.data import open_data
 from hgcal_gnn.training.generation.judge import CHECKED, Judge, compare, mean_ratios
-from hgcal_gnn.training.generation.load import load_generator
+from hgcal_gnn.training.generation.load import load_generator, load_trained
 from hgcal_gnn.training.generation.pictures import Pictures
 from hgcal_gnn.training.generation.run import run_generation
 from hgcal_gnn.training.run_folder import RunFolder
@@ -381,6 +381,23 @@ def test_checks_of_a_warm_up_are_no_candidates(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(Judge, "check", worse_and_worse)
     run = run_generation(settings(), tmp_path / "run")
     assert json.loads(run.metrics.read_text())["stages"] == [{"name": "gan", "best_loss": 1.0, "best_check": 2}]
+
+
+def test_the_whole_model_of_a_run_comes_back(settings, tmp_path):
+    """The critic as it was at the end, which the weights of the generator do not hold."""
+    run = run_generation(settings(), tmp_path / "run")
+    model = load_trained(run.path)
+    trained = torch.load(run.last, weights_only=True)["state_dict"]
+    mine = model.state_dict()
+    assert {f"model.{name}" for name in mine} == {name for name in trained if name.startswith("model.")}
+    of_critic = [name for name in mine if not name.startswith("generating")]
+    assert of_critic
+    for name in of_critic:
+        torch.testing.assert_close(mine[name], trained[f"model.{name}"])
+    assert not model.training
+    run.last.unlink()
+    with pytest.raises(InputError, match="only the generator"):
+        load_trained(run.path)
 
 
 def test_a_threshold_above_all_hits_is_named(settings, tmp_path):

@@ -75,8 +75,21 @@ def test_a_run_learns_and_loads(settings, piece, tmp_path):
     assert showers.metadata.source == str(run.path)
 
 
-@pytest.mark.parametrize("train", [{}, {"averaging": 0.9}])
-def test_an_interrupted_training_goes_on(settings, tmp_path, monkeypatch, train):
+TREE = {
+    "kind": "tree",
+    "branches": [4, 5, 10],
+    "widths": [8, 8, 6, 4],
+    "hidden": 8,
+    "threshold": 3e-5,
+    "critic": {"kind": "gcn", "hidden": 8, "n_layers": 1, "regularisation": "spectral_norm"},
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "train"), [({}, {}), ({}, {"averaging": 0.9}), (TREE, {"averaging": 0.9, "batch_size": 8})]
+)
+def test_an_interrupted_training_goes_on(settings, tmp_path, monkeypatch, model, train):
+    """Stopped in the second check, then resumed: bit by bit the uninterrupted one."""
     drawn = Pictures.__call__
     calls = []
 
@@ -87,8 +100,8 @@ def test_an_interrupted_training_goes_on(settings, tmp_path, monkeypatch, train)
         drawn(self, *arguments)
 
     monkeypatch.setattr(Pictures, "__call__", interrupted)
-    expected = run_generation(settings(**train), tmp_path / "whole")
-    config = settings(**train, pictures=1)
+    expected = run_generation(settings(model, **train), tmp_path / "whole")
+    config = settings(model, **train, pictures=1)
     with pytest.raises(KeyboardInterrupt):
         run_generation(config, tmp_path / "run")
     same_runs(run_generation(config, tmp_path / "run", resume=True), expected)

@@ -8,6 +8,26 @@ from torch import Tensor
 ALONG_Z = 1e-6  # sine of the polar angle; directions closer to the z axis than this have no azimuth
 
 
+def axes(direction: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the unit vectors across a line of flight, towards larger theta and towards larger phi.
+
+    Parameters
+    ----------
+    direction : float [n, 3]
+        Unit vectors.
+
+    Returns
+    -------
+    two of float [n, 3]
+    """
+    transverse = direction[:, :2].norm(dim=1, keepdim=True)
+    has_azimuth = transverse > ALONG_Z
+    cos = torch.where(has_azimuth, direction[:, :1] / transverse.clamp(min=ALONG_Z), 1.0)
+    sin = torch.where(has_azimuth, direction[:, 1:2] / transverse.clamp(min=ALONG_Z), 0.0)
+    to_phi = torch.cat([-sin, cos, torch.zeros_like(cos)], dim=1)
+    return torch.linalg.cross(to_phi, direction), to_phi
+
+
 def from_axis(position: Tensor, vertex: Tensor, direction: Tensor) -> Tensor:
     """Return places in the frame of a line of flight: across it towards larger theta, towards larger phi, along it.
 
@@ -25,11 +45,5 @@ def from_axis(position: Tensor, vertex: Tensor, direction: Tensor) -> Tensor:
     float [n, 3]
         [cm]
     """
-    transverse = direction[:, :2].norm(dim=1, keepdim=True)
-    has_azimuth = transverse > ALONG_Z
-    cos = torch.where(has_azimuth, direction[:, :1] / transverse.clamp(min=ALONG_Z), 1.0)
-    sin = torch.where(has_azimuth, direction[:, 1:2] / transverse.clamp(min=ALONG_Z), 0.0)
-    to_phi = torch.cat([-sin, cos, torch.zeros_like(cos)], dim=1)
-    to_theta = torch.linalg.cross(to_phi, direction)
     flight = position - vertex
-    return torch.stack([(flight * axis).sum(dim=1) for axis in (to_theta, to_phi, direction)], dim=1)
+    return torch.stack([(flight * axis).sum(dim=1) for axis in (*axes(direction), direction)], dim=1)

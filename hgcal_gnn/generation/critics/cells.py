@@ -59,7 +59,7 @@ class Cells:
         numbers = CellNumbers.of(graph.cells, material)
         columns: list[np.ndarray] = [
             numbers.layer / numbers.n_layers, numbers.silicon, np.log(numbers.mip), np.log(numbers.weight),
-            np.log(_pitch(graph)),
+            np.log(neighbour_distance(graph)),
         ]  # fmt: skip
         return cls(
             Adjacency(*(torch.from_numpy(np.array(part)) for part in _rows(graph))),
@@ -183,7 +183,7 @@ def _rows(graph: CellGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return graph.rowptr, graph.col.astype(np.int64), graph.edge_type
 
 
-def _pitch(graph: CellGraph) -> F32:
+def neighbour_distance(graph: CellGraph) -> F32:
     """Mean distance of each cell to its neighbours in the layer [cm]; of cells without any: the mean of all."""
     source, target = graph.edge_list()
     within = graph.edge_type == INTRA

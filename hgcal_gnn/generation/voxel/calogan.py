@@ -40,6 +40,9 @@ class CaloGANConfig(VoxelModelConfig):
     kind: Literal["calogan"] = "calogan"
     latent: PositiveInt = Field(1024, description="size of the noise")
     energy_scale: PositiveFloat = Field(100.0, description="the noise is multiplied by energy / this [GeV]")
+    energy_power: NonNegativeFloat = Field(
+        1.0, description="to this power; with per_energy, 1 lets images begin as the square of the energy: take less"
+    )
     channels: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
         (36, 16, 6), description="of a generator: dense, convolution, locally connected"
     )
@@ -124,7 +127,7 @@ class CaloGAN(VoxelModel):
     def layers(self, condition: Condition, random: torch.Generator | None = None) -> list[Tensor]:
         """Generate calibrated layers [GeV], [n, rows, columns] each."""
         z = noise(len(condition), self.config.latent, condition.energy, random)
-        h = z * (condition.energy / self.config.energy_scale)[:, None]
+        h = z * (condition.energy / self.config.energy_scale).pow(self.config.energy_power)[:, None]
         return [self.with_energy(layer, condition) for layer in self.generating(h, condition.kind)]
 
     def critic_losses(self, batch: ImageBatch) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""The generator of a finished run, ready for use."""
+"""The generator of a finished run, ready for use; its whole model, for a look at the networks that trained it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hgcal_gnn.generation.models import kind_of, moving_kinds, stepping_kinds
 from hgcal_gnn.generation.weights import GeneratorWeights
 from hgcal_gnn.training.generation.domain import CellDomain, VoxelDomain
 from hgcal_gnn.training.geometry import load_geometry
+from hgcal_gnn.training.lightning_runs import checkpoint_of
 from hgcal_gnn.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from hgcal_gnn.generation.generator import AnyGenerator
+    from hgcal_gnn.generation.model import GeneratorModel
     from hgcal_gnn.geometry.graph import CellGraph
     from hgcal_gnn.geometry.material import MaterialProfile
     from hgcal_gnn.training.generation.domain import Domain
 
     Geometry: TypeAlias = tuple[CellGraph, MaterialProfile]
+
+
+MODEL = "model."  # before the names of its weights in checkpoints
 
 
 def load_generator(
@@ -73,6 +78,29 @@ def load_generator(
     except RuntimeError as error:
         msg = f"{saved}: does not fit the settings in {folder.config} ({str(error).splitlines()[0]})"
         raise InputError(msg) from error
+
+
+def load_trained(path: Path) -> GeneratorModel:
+    """Load the whole model of a run, with discriminators and constrainers as its last check left them, for use.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no finished run of a generator, or its checkpoint is gone, damaged or of other settings.
+    """
+    folder = RunFolder(path)
+    weights = GeneratorWeights.load(folder.finished_weights())
+    model = _domain(folder.read_config(GenerationConfig), weights, None, str(path)).build(weights.trained_on)
+    if (checkpoint := checkpoint_of(folder)) is None:
+        msg = f"{folder.last}: no such file; only the generator of this run is left"
+        raise InputError(msg)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    try:
+        model.load_state_dict({name.removeprefix(MODEL): state[name] for name in state if name.startswith(MODEL)})
+    except RuntimeError as error:
+        msg = f"{checkpoint}: does not fit the settings in {folder.config} ({str(error).splitlines()[0]})"
+        raise InputError(msg) from error
+    return model.eval()
 
 
 def weights_digest(path: Path) -> str:

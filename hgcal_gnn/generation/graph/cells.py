@@ -1,0 +1,313 @@
+"""A generator of showers in the cells of any detector: layers, clicks, energies.
+
+1. A flow draws how many hits and how much energy every layer has, in units that do not depend on the cells: depth along
+   the flight, MIPs (`cells_layers`).
+2. A network on the layers turns that into a density of clicks around the axis; points are drawn from it and fall into
+   cells, until the layer has its hits (`cells_places`, `cells_draw`). The cost grows with the hits, not with the cells.
+3. Messages between the hit cells, along the edges of the cell graph, turn noise into energies (`cells_energies`): by a
+   flow in several steps, or in a single one by a second network that has learned where the flow ends.
+
+Hit counts and energies of the layers are met exactly, by construction. Nothing but areas, sensors, depths and places
+relative to the axis is told, so that a trained model runs in other windows, at other angles and on other cells: where
+cells are larger or smaller than those it has seen, the same clicks are counted in the cells there are.
+
+Relatives: CaloClouds (arXiv:2305.04847, 2309.05704: shower-level flow, then points), CaloHadronic and AllShowers
+(2506.21720, 2601.11716: flow matching of points with counts per layer). There points are drawn in space and binned into
+cells afterwards; here cells are hit, and counts, sums and thresholds hold in the cells themselves.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+import torch
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from torch import Tensor, nn
+
+from hgcal_gnn.errors import InputError, UsageError
+from hgcal_gnn.generation.graph.base import GraphModel, GraphModelConfig, GraphSizes
+from hgcal_gnn.generation.graph.cells_draw import FREE, draw_cells
+from hgcal_gnn.generation.graph.cells_energies import HitNetwork, Told, flow_loss, flowed, shared_out
+from hgcal_gnn.generation.graph.cells_layers import LayerModel, LayerSums
+from hgcal_gnn.generation.graph.cells_places import Areas, Density, Places, click_losses
+from hgcal_gnn.generation.graph.ground import Edges, Ground, check_planes
+from hgcal_gnn.generation.graph.hits import Hits
+from hgcal_gnn.generation.noise import noise
+from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
+from hgcal_gnn.nn.pooling import pool_sum
+from hgcal_gnn.nn.threads import use_torch_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hgcal_gnn.generation.condition import Condition
+    from hgcal_gnn.generation.graph.calorimeter import Calorimeter
+    from hgcal_gnn.generation.graph.ground import Seen, Tokens
+    from hgcal_gnn.generation.graph.hits import HitBatch
+
+SAME_AREA = 0.02  # relative difference of areas that is left alone
+
+
+class CellsConfig(GraphModelConfig):
+    """Settings of the generator in cells."""
+
+    kind: Literal["cells"] = "cells"
+    layer_width: PositiveInt = Field(256, description="numbers inside the flow of the layers")
+    layer_blocks: PositiveInt = Field(4, description="its blocks, of two linear maps each")
+    place_width: PositiveInt = Field(64, description="numbers per layer in the network of the densities")
+    place_rounds: PositiveInt = Field(4, description="its rounds of messages between layers; each doubles the reach")
+    components: PositiveInt = Field(8, description="Gaussians of a density")
+    context: PositiveInt = Field(32, description="numbers that tell hits about their layer")
+    hit_width: PositiveInt = Field(32, description="numbers per hit in the networks of the energies")
+    message: PositiveInt = Field(24, description="numbers per message between hits")
+    rounds: NonNegativeInt = Field(2, description="rounds of messages between hits; 0: hits do not hear of neighbours")
+    edges: Edges = Field(
+        "cells", description="messages go along the edges of the cell graph, to the nearest 8 hits, or along none"
+    )
+    layer_steps: PositiveInt = Field(4, description="midpoint steps of the flow of the layers")
+    flow_steps: PositiveInt = Field(4, description="midpoint steps of the flow of the energies, where it is used")
+    distil: NonNegativeFloat = Field(
+        0.25, description="iterations per iteration of the main stage in which one step learns from the flow; 0: never"
+    )
+    clip: NonNegativeFloat = Field(1.0, description="largest norm of a gradient")
+    optimiser: OptimiserConfig = Field(
+        default_factory=lambda: OptimiserConfig.of(learning_rate=1.5e-3, schedule="cosine"),
+        description="of all networks",
+    )
+
+
+class Networks(nn.Module):
+    """All that generates.
+
+    Parameters
+    ----------
+    config
+    n_layers
+    n_kinds
+        Of incident particles.
+    """
+
+    def __init__(self, config: CellsConfig, n_layers: int, n_kinds: int) -> None:
+        super().__init__()
+        self.layers = LayerModel(n_layers, n_kinds, config.layer_width, config.layer_blocks)
+        self.places = Places(
+            self.layers.incident.n_columns, config.place_width, config.place_rounds, config.components, config.context
+        )
+        sizes = (config.context, config.hit_width, config.message, config.rounds)
+        self.flow = HitNetwork(*sizes, n_waves=4)
+        self.one_step = HitNetwork(*sizes)
+        self.seen_areas = Areas(n_layers)
+
+
+class Cells(GraphModel):
+    """Draws layers, then cells, then energies; see the head of this file."""
+
+    config_class: ClassVar[type[CellsConfig]] = CellsConfig
+    has_steps: ClassVar[bool] = True
+    config: CellsConfig
+    generating: Networks
+
+    def __init__(self, config: CellsConfig, sizes: GraphSizes, calorimeter: Calorimeter) -> None:
+        super().__init__(config, sizes, calorimeter)
+        self.ground = Ground.of(calorimeter)
+        self.generating = Networks(config, self.ground.n_layers, len(sizes.pdg_ids))
+
+    @classmethod
+    def check(cls, calorimeter: Calorimeter) -> None:
+        """Refuse detectors whose layers are not planes across z."""
+        check_planes(calorimeter)
+
+    def fit(self, sample: HitBatch) -> None:
+        """Take the range of energies and of the areas of cells on the axis.
+
+        Raises
+        ------
+        InputError
+            If directions are not known.
+        """
+        if not torch.isfinite(sample.condition.direction).all():
+            msg = "not all training showers have a direction, which a generator in cells needs: it follows the axis"
+            raise InputError(msg)
+        self.generating.layers.incident.fit(sample.condition)
+        self.generating.seen_areas.fit(self.ground.tokens(sample.condition).area)
+
+    def stages(self, iterations: int) -> Sequence[Stage]:
+        """All networks; then one step learns from the flow."""
+        parts, config = self.generating, self.config
+        main = (
+            Player("generator", nn.ModuleList([parts.places, parts.flow]), self.hit_losses, config.optimiser,
+                   clip=config.clip),
+            Player("layers", parts.layers, self.layer_losses, config.optimiser, clip=config.clip),
+        )  # fmt: skip
+        stages = [Stage("flow", main, iterations)]
+        if config.distil:
+            pupil = Player("generator", parts.one_step, self.distil_losses, config.optimiser, clip=config.clip)
+            stages.append(Stage("one_step", (pupil,), max(1, round(config.distil * iterations))))
+        return stages
+
+    def layer_losses(self, batch: HitBatch) -> dict[str, Tensor]:
+        """Return the losses of `LayerModel`."""
+        seen, mips, tokens = self._look(batch)
+        losses = self.generating.layers.losses(self._sums(seen, mips, len(batch)), tokens, batch.condition)
+        return {"loss": losses["usual"] + losses["flow"], **losses}
+
+    def hit_losses(self, batch: HitBatch) -> dict[str, Tensor]:
+        """Return the losses of places and energies."""
+        seen, mips, tokens = self._look(batch)
+        sums = self._sums(seen, mips, len(batch))
+        density = self._density(sums, tokens, batch.condition)
+        shares = density.of_cells(seen)
+        told = Told.of(density, shares, sums, seen)
+        losses = {
+            **click_losses(density, shares, seen, sums, mips),
+            "energies": flow_loss(self.generating.flow, told, mips, batch.hits.shower, len(batch)),
+        }
+        return {"loss": torch.stack(list(losses.values())).sum(), **losses}
+
+    def distil_losses(self, batch: HitBatch) -> dict[str, Tensor]:
+        """Return the mean squared distance of one step to where the flow ends, from the same noise.
+
+        The hits are those of the training showers, the energies are made: the flow is asked, not the truth.
+        """
+        self.generating.seen_areas.distilled.fill_(1.0)
+        with torch.no_grad():
+            seen, mips, tokens = self._look(batch)
+            sums = self._sums(seen, mips, len(batch))
+            density = self._density(sums, tokens, batch.condition)
+            told = Told.of(density, density.of_cells(seen), sums, seen)
+            start = torch.randn_like(mips)
+            end = flowed(self.generating.flow, told, start, self.config.flow_steps)
+        return {"loss": (self.generating.one_step(start, told) - end).square().mean()}
+
+    def generate(self, condition: Condition, random: torch.Generator | None = None, steps: int | None = None) -> Hits:
+        """Generate hits; without `steps` energies take a single one if that was learned."""
+        ground = self._ground(condition)
+        tokens = ground.tokens(condition)
+        n_steps = self.config.layer_steps if steps is None else steps
+        sums = self.generating.layers.sample(self._known(tokens), condition, random, n_steps)
+        return self.fill(sums, condition, random, steps)
+
+    def fill(
+        self,
+        sums: LayerSums,
+        condition: Condition,
+        random: torch.Generator | None = None,
+        steps: int | None = None,
+        *,
+        exactly: bool = False,
+    ) -> Hits:
+        """Hit cells so that layers have the hits and energies asked for.
+
+        Parameters
+        ----------
+        sums
+            Hits and energies of layers: in cells like those of the training, unless `exactly`.
+        condition
+        random
+        steps
+            Of the flow of the energies; None: a single one if that was learned, else as in the settings.
+        exactly
+            Take the numbers of hits as they are; else they are what the same clicks hit in the cells there are.
+
+        Returns
+        -------
+        Hits
+            A layer that does not have so many cells has fewer hits; a layer of so little energy that its hits would
+            not pass the threshold has more energy.
+        """
+        ground = self._ground(condition)
+        tokens = ground.tokens(condition)
+        density = self._density(sums, tokens, condition)
+        if not exactly:
+            sums = self._counted(sums, density, tokens, random)
+        cell, ptr = self._draw(sums, density, condition, random)
+        seen = ground.seen(cell, ptr, condition, self.config.edges)
+        told = Told.of(density, density.of_cells(seen), sums, seen)
+        start = noise(len(cell), 1, seen.u, random)[:, 0]
+        if steps is None and self.generating.seen_areas.distilled > 0:
+            normal = self.generating.one_step(start, told)
+        else:
+            normal = flowed(self.generating.flow, told, start, steps or self.config.flow_steps)
+        mips = shared_out(told.mips(normal), sums, self.config.threshold / seen.unit, seen)
+        return Hits((mips * seen.unit).float(), cell, ptr)
+
+    def moved_to(self, calorimeter: Calorimeter) -> Self:
+        """Return a model with the same weights in another geometry.
+
+        Raises
+        ------
+        UsageError
+            If its layers are not those the model knows.
+        """
+        ground = Ground.of(calorimeter)
+        if ground.n_layers != self.ground.n_layers:
+            msg = (
+                f"the model was trained on the {self.ground.n_layers} layers of {self.calorimeter.detector}; "
+                f"{calorimeter.detector} has {ground.n_layers}: train one for it"
+            )
+            raise UsageError(msg)
+        other = copy.copy(self)
+        other.calorimeter, other.ground = calorimeter, ground
+        return other
+
+    def _ground(self, condition: Condition) -> Ground:
+        self.ground = self.ground.to(condition.energy)
+        return self.ground
+
+    def _look(self, batch: HitBatch) -> tuple[Seen, Tensor, Tokens]:
+        ground = self._ground(batch.condition)
+        seen = ground.seen(batch.hits.cell, batch.hits.ptr, batch.condition, self.config.edges)
+        return seen, batch.hits.energy / seen.unit, ground.tokens(batch.condition)
+
+    def _sums(self, seen: Seen, mips: Tensor, n_showers: int) -> LayerSums:
+        shape = (n_showers, self.ground.n_layers)
+        counts = seen.layer_ptr.diff().to(mips).reshape(shape)
+        moments = pool_sum(torch.stack([mips, mips * seen.u, mips * seen.v], dim=1), seen.layer_ptr)
+        total = moments[:, 0]
+        centre = moments[:, 1:] / total.clamp(min=1e-6)[:, None]
+        return LayerSums(counts, total.reshape(shape), centre.reshape(*shape, 2))
+
+    def _density(self, sums: LayerSums, tokens: Tokens, condition: Condition) -> Density:
+        density: Density = self.generating.places(sums, tokens, self.generating.layers.incident(condition))
+        return density
+
+    def _known(self, tokens: Tokens) -> Tokens:
+        return tokens._replace(area=self.generating.seen_areas.nearest(tokens.area))
+
+    def _counted(self, sums: LayerSums, density: Density, tokens: Tokens, random: torch.Generator | None) -> LayerSums:
+        """Count in the cells there are what the clicks hit; the energy stays."""
+        known = self._known(tokens).area
+        strange = (tokens.area / known - 1).abs() > SAME_AREA
+        if not strange.any():
+            return sums
+        ratio = torch.where(strange, density.hits_in(tokens.area) / density.hits_in(known).clamp(min=1e-6), 1.0)
+        chance = noise(len(ratio), ratio.shape[1], ratio, random).div(2**0.5).erf().add(1).div(2)
+        n_hits = (sums.n_hits * ratio + chance).floor().clamp(min=1) * (sums.n_hits > 0)
+        return sums._replace(n_hits=n_hits)
+
+    def _draw(
+        self, sums: LayerSums, density: Density, condition: Condition, random: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        ground = self.ground
+        wanted = sums.n_hits.long().cpu().numpy()
+        lines, side = ground.along(condition)
+        wanted = wanted * (ground.plane[side] >= 0)
+        ptr = torch.from_numpy(wanted.sum(axis=1)).cumsum(0)
+        ptr = torch.cat([ptr.new_zeros(1), ptr])
+        cell = torch.empty(int(ptr[-1]), dtype=torch.int64)
+        share, sigma, middle = (
+            part.detach().double().cpu().contiguous().numpy()
+            for part in (density.log_share.exp().cumsum(dim=2), density.sigma, density.middle)
+        )
+        seed = int(torch.randint(2**31, (), generator=random))
+        use_torch_threads()
+        draw_cells(
+            self.calorimeter.finder, lines, side, ground.position, ground.plane, wanted, ptr.numpy(), share, sigma,
+            middle, seed, cell.numpy(),
+        )  # fmt: skip
+        found = cell != FREE
+        if not found.all():
+            ptr = torch.cat([found.new_zeros(1).long(), found.long().cumsum(0)])[ptr]
+            cell = cell[found]
+        return cell.to(density.sigma.device), ptr.to(density.sigma.device)

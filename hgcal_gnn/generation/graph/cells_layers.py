@@ -1,0 +1,201 @@
+"""What a shower leaves in each layer: number of hits, energy and its centre, drawn for all layers together.
+
+Of each layer four numbers are told by their distance to what is usual at its depth: the root of the number of hits, the
+logarithm of the energy per hit, and where the centre of the energy lies across the axis. What is usual (mean and width)
+is a smooth function of the depth along the flight, of the layer's own material and of the incident particle, so that it
+holds at other angles, too. A flow draws the distances of all layers at once, and those of two sums: the calibrated
+energy over that of the particle, and the number of hits over what is usual. Layers are scaled to the sums, which are
+sharper than what many layers, each a little wrong, add up to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hgcal_gnn.generation.graph.cells_flow import VectorFlow
+from hgcal_gnn.generation.graph.ground import LOSS_UNIT, N_FEATURES
+from hgcal_gnn.generation.noise import noise
+
+if TYPE_CHECKING:
+    from hgcal_gnn.generation.condition import Condition
+    from hgcal_gnn.generation.graph.ground import Tokens
+
+LOG_WIDTHS = (-4.0, 4.0)  # of what is usual
+LOG_MEAN_WIDTHS = (-4.0, 0.7)  # of the logarithm of the energy per hit, whose tails would be endless
+LEAST, MOST = -5.0, 9.0  # ln of the energy per hit [MIP]
+N_SUMS = 2
+FAR = 8.0  # widths from what is usual: sums further off count as that
+MOST_SCALED = 2.0  # layers are scaled by this factor at most
+TINY = 1e-3
+BLUR = 0.3  # of a step from a number of hits to the next
+FARTHEST = 50.0  # cm of a centre from the axis
+
+
+class LayerSums(NamedTuple):
+    """What a shower leaves in its layers.
+
+    Attributes
+    ----------
+    n_hits : [n_showers, n_layers]
+        Whole numbers.
+    mips : [n_showers, n_layers]
+        Energy [MIP, of particles along the flight]; 0 without hits.
+    centre : [n_showers, n_layers, 2]
+        Of the energy, across the axis [cm]; 0 without hits.
+    """
+
+    n_hits: Tensor
+    mips: Tensor
+    centre: Tensor
+
+    def energy(self, tokens: Tokens) -> Tensor:
+        """Return the calibrated energy [GeV], [n_showers]: MIPs at normal incidence times the loss of each layer."""
+        return 1e-3 * LOSS_UNIT * (self.mips * (1 + tokens.features[..., 3])).sum(dim=1) / tokens.cosine
+
+    @property
+    def log_mean(self) -> Tensor:
+        """Logarithm of the energy per hit; 0 without hits."""
+        mean = self.mips.clamp(min=1e-3) / self.n_hits.clamp(min=1)
+        return torch.where(self.n_hits > 0, mean.log(), 0.0)
+
+
+class Incident(nn.Module):
+    """What is told of the incident particle: ln E, standardised, its square, and the kind.
+
+    The direction is left out: depths are counted along the flight.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, n_kinds: int) -> None:
+        super().__init__()
+        self.n_kinds, self.n_columns = n_kinds, 2 + n_kinds
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("spread", torch.ones(()))
+
+    def fit(self, condition: Condition) -> None:
+        """Take mean and spread of ln E."""
+        energy = condition.energy.double().log()
+        self.mean.copy_(energy.mean())
+        self.spread.copy_(energy.std(correction=0).clamp(min=0.1))
+
+    def forward(self, condition: Condition) -> Tensor:
+        """Return [n_showers, n_columns]."""
+        energy = ((condition.energy.log() - self.mean) / self.spread)[:, None]
+        kind = functional.one_hot(condition.kind, self.n_kinds).to(energy)
+        return torch.cat([energy, energy.square(), kind], dim=1)
+
+
+class LayerModel(nn.Module):
+    """Draws `LayerSums`.
+
+    Parameters
+    ----------
+    n_layers, n_kinds
+    width, n_blocks
+        Of the flow.
+    draws
+        Times and noises per shower in a step of the training.
+    """
+
+    def __init__(self, n_layers: int, n_kinds: int, width: int, n_blocks: int, draws: int = 8) -> None:
+        super().__init__()
+        self.n_layers, self.draws = n_layers, draws
+        self.incident = Incident(n_kinds)
+        told = N_FEATURES + 1 + self.incident.n_columns
+        self.usual_hits, self.usual_energy = _usual(told, 1), _usual(told + 1, 1)
+        self.usual_centre = _usual(told + 2, 2)
+        self.usual_sums = _usual(self.incident.n_columns, N_SUMS)
+        self.flow = VectorFlow(4 * n_layers + N_SUMS, self.incident.n_columns, width, n_blocks)
+
+    def losses(self, sums: LayerSums, tokens: Tokens, condition: Condition) -> dict[str, Tensor]:
+        """Return minus the likelihood of what is usual, and the loss of the flow."""
+        told, root = self._told(tokens, condition), blurred_root(sums.n_hits)
+        values = torch.cat([root[..., None], sums.log_mean[..., None], sums.centre], dim=2)
+        mean, log_width = self._usual(told, sums.n_hits, sums.log_mean)
+        distance = (values - mean) / log_width.exp()
+        has_hits = (sums.n_hits > 0).to(distance)[..., None].expand(-1, -1, 3)
+        there = torch.cat([tokens.present.to(distance)[..., None], has_hits], dim=2)
+        usual = ((0.5 * distance.square() + log_width) * there).sum(dim=(0, 1)) / there.sum(dim=(0, 1)).clamp(min=1)
+        distance = torch.where(there > 0, distance, torch.randn_like(distance)).detach()  # nothing to learn there
+        expected = self._expected(mean, log_width, tokens).detach()
+        values = torch.stack([sums.energy(tokens) / condition.energy, sums.n_hits.sum(dim=1) / expected], dim=1)
+        mean, log_width = _split(self.usual_sums(self.incident(condition)))
+        of_sums = (values.clamp(min=TINY).log() - mean) / log_width.exp()
+        usual_sums = (0.5 * of_sums.square() + log_width).mean(dim=0)
+        whole = torch.cat([distance.flatten(1), of_sums.detach().clamp(-FAR, FAR)], dim=1).repeat(self.draws, 1)
+        flow = self.flow.loss(whole, self.incident(condition).repeat(self.draws, 1))
+        return {"usual": usual.sum() + usual_sums.sum(), "flow": flow}
+
+    def sample(self, tokens: Tokens, condition: Condition, random: torch.Generator | None, steps: int) -> LayerSums:
+        """Draw the layers of showers."""
+        start = noise(len(condition), self.flow.n, tokens.depth, random)
+        whole = self.flow.sample(start, self.incident(condition), steps)
+        distance = whole[:, :-N_SUMS].reshape(-1, self.n_layers, 4)
+        told = self._told(tokens, condition)
+        mean, log_width = _split(self.usual_sums(self.incident(condition)))
+        response, hits = (mean + log_width.exp() * whole[:, -N_SUMS:]).exp().unbind(dim=1)
+        mean, log_width = _split(self.usual_hits(told))
+        wanted = hits * self._expected(mean, log_width, tokens)
+        root = (mean + log_width.exp() * distance[..., :1])[..., 0].clamp(min=0) * tokens.present
+        many = root.square()
+        factor = (wanted / (many * (many > 0.5)).sum(dim=1).clamp(min=TINY)).clamp(1 / MOST_SCALED, MOST_SCALED)
+        n_hits = torch.where(many > 0.5, (many * factor[:, None]).round(), 0.0)
+        mean, log_width = self._usual(told, n_hits, distance[..., 1], is_distance=True)
+        values = mean + log_width.exp() * distance
+        mips = n_hits * values[..., 1].clamp(LEAST, MOST).exp()
+        sums = LayerSums(n_hits, mips, values[..., 2:].clamp(-FARTHEST, FARTHEST) * (n_hits > 0)[..., None])
+        factor = response * condition.energy / sums.energy(tokens).clamp(min=TINY)
+        return sums._replace(mips=mips * factor.clamp(1 / MOST_SCALED, MOST_SCALED)[:, None])
+
+    def _expected(self, mean: Tensor, log_width: Tensor, tokens: Tokens) -> Tensor:
+        """Return the number of hits that is usual, [n_showers]: mean of the square of the root."""
+        square = mean[..., 0].square() + (2 * log_width[..., 0]).exp()
+        return (square * tokens.present).sum(dim=1).clamp(min=1.0)
+
+    def _usual(
+        self, told: Tensor, n_hits: Tensor, log_mean: Tensor, *, is_distance: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Return mean and logarithm of the width of all four numbers, [n_showers, n_layers, 4] each.
+
+        The energy per hit depends on the number of hits, the centre on both; `log_mean` is the former, or its distance.
+        """
+        told_hits = torch.cat([told, n_hits.log1p()[..., None] / 3], dim=2)
+        mean, log_width = _split(self.usual_energy(told_hits), LOG_MEAN_WIDTHS)
+        if is_distance:
+            log_mean = (mean + log_width.exp() * log_mean[..., None])[..., 0].clamp(LEAST, MOST)
+        told_energy = torch.cat([told_hits, log_mean[..., None] / 2], dim=2)
+        parts = (_split(self.usual_hits(told)), (mean, log_width), _split(self.usual_centre(told_energy)))
+        means, log_widths = zip(*parts, strict=True)
+        return torch.cat(means, dim=2), torch.cat(log_widths, dim=2)
+
+    def _told(self, tokens: Tokens, condition: Condition) -> Tensor:
+        incident = self.incident(condition)[:, None].expand(-1, self.n_layers, -1)
+        return torch.cat([tokens.depth.log()[..., None] / 2, tokens.features, incident], dim=2)
+
+
+def blurred_root(n_hits: Tensor) -> Tensor:
+    """Return the root of numbers of hits with noise, from which the nearest number finds back to them.
+
+    Flows need continuous numbers. Evenly filled steps would put an edge right beside layers that are nearly always
+    empty, and a flow that blurs it a little would light them all; this noise stays away from the edges.
+    """
+    root = n_hits.sqrt()
+    step = torch.where(n_hits > 0, (n_hits + 1).sqrt() - root, 0.5)
+    return root + BLUR * step * torch.randn_like(root)
+
+
+def _usual(n: int, n_out: int, width: int = 64) -> nn.Sequential:
+    """Return a network from n numbers to means and logarithms of widths."""
+    maps = (nn.Linear(n, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+    return nn.Sequential(*maps, nn.Linear(width, 2 * n_out))
+
+
+def _split(found: Tensor, log_widths: tuple[float, float] = LOG_WIDTHS) -> tuple[Tensor, Tensor]:
+    mean, log_width = found.chunk(2, dim=-1)
+    return mean, log_width.clamp(*log_widths)
