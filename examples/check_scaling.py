@@ -6,8 +6,8 @@
 # in windows of growing size, and for photons of 10 to 500 GeV.
 #
 # Give the folders of runs as arguments: of photons at eta 2, phi 1.57 in the HGCAL, such as those of
-# `hgcal-gnn study configs/studies/graph_vs_voxel.yaml`. Without any, a network far too small is trained for seconds, to
-# show how it goes. Energies beyond the training are for the times only.
+# `hgcal-gnn study configs/studies/graph_vs_voxel.yaml`. Without any, two networks far too small are trained for
+# seconds, to show how it goes. Energies beyond the training are for the times only.
 
 # %%
 import sys
@@ -53,23 +53,26 @@ def window(half: float) -> tuple[CellGraph, MaterialProfile]:
     return graph, load_material("hgcal")
 
 
-if is_tiny:
+tiny = {
+    "voxels": {"kind": "calo_shower_gan", "generator": [16], "critic": [16]},
+    "cells": {"kind": "cells", "layer_width": 16, "layer_blocks": 1, "place_width": 8, "components": 2, "hit_width": 8},
+}
+for name, model in tiny.items() if is_tiny else ():
+    grid = {"grid": {"eta": eta, "phi": phi, "shape": [4, 4], "layers": layers}} if name == "voxels" else {}
     config = GenerationConfig.model_validate(
         {
             "data": {
                 "detector": "hgcal",
                 "window": {"eta": [1.9, 2.1], "phi": [phi - 0.1, phi + 0.1], "layers": layers, "side": 1},
-                "grid": {"eta": eta, "phi": phi, "shape": [4, 4], "layers": layers},
-                "train": {
-                    "simulate": {"particle": "photon", "energy": "10..50", "eta": eta, "phi": phi, "number": 200}
-                },
+                "train": {"simulate": {"energy": "10..50", "eta": eta, "phi": phi, "number": 200}},
                 "empty": "drop",
+                **grid,
             },
-            "model": {"kind": "calo_shower_gan", "generator": [16], "critic": [16]},
+            "model": model,
             "train": {"iterations": 10, "batch_size": 16, "check_every": 10, "check_showers": 20, "device": "cpu"},
         }
     )
-    runs = [run_generation(config, folder / "tiny").path]
+    runs.append(run_generation(config, folder / name).path)
 
 # %% [markdown]
 # The time of one call, to the finished showers. Voxel models stay in the voxels that they were trained in; graph

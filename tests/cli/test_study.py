@@ -251,7 +251,7 @@ def test_hits_and_voxels_are_compared(run, called, tmp_path):
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False))
     done = run("study", "study.yaml", "-o", "out", "--quick", "--threads", 1)
     assert done.code == 0, done.err
-    assert [call[0] for call in called] == ["train"] * 2 + ["generate"] * 2 + ["evaluate"]
+    assert [call[0] for call in called] == ["train"] * 2 + ["generate", "benchmark"] * 2 + ["evaluate"]
     reference, hits, voxels = (
         open_store(tmp_path / "out" / f"{name}.arrow").read(slice(None)) for name in ("reference", "tree-0", "dense-0")
     )
