@@ -141,11 +141,8 @@ class LayerModel(nn.Module):
         mean, log_width = _split(self.usual_sums(self.incident(condition)))
         response, hits = (mean + log_width.exp() * whole[:, -N_SUMS:]).exp().unbind(dim=1)
         mean, log_width = _split(self.usual_hits(told))
-        wanted = hits * self._expected(mean, log_width, tokens)
         root = (mean + log_width.exp() * distance[..., :1])[..., 0].clamp(min=0) * tokens.present
-        many = root.square()
-        factor = (wanted / (many * (many > 0.5)).sum(dim=1).clamp(min=TINY)).clamp(1 / MOST_SCALED, MOST_SCALED)
-        n_hits = torch.where(many > 0.5, (many * factor[:, None]).round(), 0.0)
+        n_hits = counted(root.square(), hits * self._expected(mean, log_width, tokens))
         mean, log_width = self._usual(told, n_hits, distance[..., 1], is_distance=True)
         values = mean + log_width.exp() * distance
         mips = n_hits * values[..., 1].clamp(LEAST, MOST).exp()
@@ -177,6 +174,20 @@ class LayerModel(nn.Module):
     def _told(self, tokens: Tokens, condition: Condition) -> Tensor:
         incident = self.incident(condition)[:, None].expand(-1, self.n_layers, -1)
         return torch.cat([tokens.depth.log()[..., None] / 2, tokens.features, incident], dim=2)
+
+
+def counted(many: Tensor, wanted: Tensor) -> Tensor:
+    """Round numbers [n_showers, n_layers] to whole ones that add up to what is wanted [n_showers], or nearly so.
+
+    They are scaled, once before the rounding and once for what the rounding changed. Below a half is nothing.
+    """
+    many = torch.where(many > 0.5, many, 0.0)
+    n_hits = many
+    for _ in range(2):
+        factor = wanted / n_hits.sum(dim=1).clamp(min=TINY)
+        many = many * factor.clamp(1 / MOST_SCALED, MOST_SCALED)[:, None]
+        n_hits = many.round()
+    return n_hits
 
 
 def blurred_root(n_hits: Tensor) -> Tensor:

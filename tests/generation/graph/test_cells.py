@@ -15,7 +15,7 @@ from hgcal_gnn.generation.graph.base import GraphSizes
 from hgcal_gnn.generation.graph.calorimeter import Calorimeter
 from hgcal_gnn.generation.graph.cells import Cells, CellsConfig
 from hgcal_gnn.generation.graph.cells_flow import carried, on_the_way
-from hgcal_gnn.generation.graph.cells_layers import LayerSums, blurred_root
+from hgcal_gnn.generation.graph.cells_layers import LayerSums, blurred_root, counted
 from hgcal_gnn.generation.graph.cells_places import HEXAGON, Density, click_losses
 from hgcal_gnn.generation.graph.ground import Ground, Seen
 from hgcal_gnn.generation.graph.hits import HitBatch, HitMaker
@@ -293,6 +293,18 @@ def test_edges_of_the_ablation(calorimeter, batch):
     cell = int(hits.cell[row])
     assert there <= set(graph.col[graph.rowptr[cell] : graph.rowptr[cell + 1]].tolist())
     assert (hits.shower[cells.row] == hits.shower[cells.col]).all()
+
+
+def test_counts_add_up_after_rounding():
+    random = torch.Generator().manual_seed(1)
+    many = 12 * torch.rand(200, 30, generator=random)
+    many[:, 20:] *= 0.04  # nearly always below a half
+    wanted = 1.1 * many[:, :20].sum(dim=1)
+    found = counted(many, wanted)
+    assert torch.equal(found, found.round())
+    assert float((found.sum(dim=1) / wanted).mean()) == pytest.approx(1, abs=0.004)
+    assert found[:, 20:].sum() == 0
+    torch.testing.assert_close(counted(torch.zeros(1, 3), torch.ones(1)), torch.zeros(1, 3))
 
 
 def test_blurred_counts_find_back():
