@@ -189,7 +189,8 @@ class Cells(GraphModel):
         tokens = ground.tokens(condition)
         n_steps = self.config.layer_steps if steps is None else steps
         sums = self.generating.layers.sample(self._known(tokens), condition, random, n_steps)
-        return self.fill(sums, condition, random, steps)
+        density = self._density(sums, tokens, condition)
+        return self._filled(self._counted(sums, density, tokens, random), density, condition, random, steps)
 
     def fill(
         self,
@@ -219,11 +220,16 @@ class Cells(GraphModel):
             A layer that does not have so many cells has fewer hits; a layer of so little energy that its hits would
             not pass the threshold has more energy.
         """
-        ground = self._ground(condition)
-        tokens = ground.tokens(condition)
+        tokens = self._ground(condition).tokens(condition)
         density = self._density(sums, tokens, condition)
         if not exactly:
             sums = self._counted(sums, density, tokens, random)
+        return self._filled(sums, density, condition, random, steps)
+
+    def _filled(
+        self, sums: LayerSums, density: Density, condition: Condition, random: torch.Generator | None, steps: int | None
+    ) -> Hits:
+        ground = self.ground
         cell, ptr = self._draw(sums, density, condition, random)
         seen = ground.seen(cell, ptr, condition, self.config.edges)
         told = Told.of(density, density.of_cells(seen), sums, seen)
