@@ -187,9 +187,10 @@ def _points(
     for one in found["samples"].values():
         measured = quality(one)
         if measured["value"] is not None:
-            label = "" if one["steps"] is None else f"{one['steps']} step{'s' * (one['steps'] > 1)}"
-            time = one["ms_per_shower"]["value"]
-            points[one["method"]].append(ParetoPoint(time, measured["value"], measured.get("error"), label))
+            steps, time = one["steps"], one["ms_per_shower"]["value"]
+            name = one["method"] if steps is None else f"{one['method']} (steps)"
+            label = "" if steps is None else str(steps)
+            points[name].append(ParetoPoint(time, measured["value"], measured.get("error"), label))
     return dict(points)
 
 
