@@ -50,10 +50,15 @@ def compare_generators(
     graph = _write_reference(runs[0].config.data, reference)
     samples = samples_of(runs)
     for sample in samples:
+        timing = SampleFiles.of(sample, output).timing
         if is_made(sample, output, reference):
             print(f"{sample.name}: showers are there already")
-            continue
-        code = _make(sample, output, reference, call, threads)
+        else:
+            timing.unlink(missing_ok=True)
+            code = _generate(sample, output, reference, call, threads)
+            if code:
+                return code
+        code = 0 if timing.exists() else _time(sample, output, call, threads)
         if code:
             return code
     # what some cannot generate is asked of none
@@ -70,28 +75,32 @@ def compare_generators(
     return code
 
 
-def _make(sample: StudySample, output: Path, reference: Path, call: Call, threads: int) -> int:
-    """Generate and time a sample; what the timing says is as long for each of them, and goes into a file."""
+def _generate(sample: StudySample, output: Path, reference: Path, call: Call, threads: int) -> int:
     files = SampleFiles.of(sample, output)
-    run = str(output / sample.run)
-    common = ["--threads", str(threads), "--overwrite"]
-    common += [] if sample.steps is None else ["--steps", str(sample.steps)]
-    generation = [
-        "generate", run, "--like", str(reference), "-o", str(files.showers), "--report", str(files.generation),
-        "--seed", str(sample.seed), "--extrapolate", *common,
+    command = [
+        "generate", str(output / sample.run), "--like", str(reference), "-o", str(files.showers), "--report",
+        str(files.generation), "--seed", str(sample.seed), "--extrapolate",
     ]  # fmt: skip
-    timing = [
-        "benchmark", run, "-o", str(files.timing), "--batch-sizes", str(BATCH), "--calls", "5", "--warm-up", "1",
-        "--seconds", "30", *common,
+    return call([*command, *_common(sample, threads)], None)
+
+
+def _time(sample: StudySample, output: Path, call: Call, threads: int) -> int:
+    """Time a generator; what the command says is as long for each of them, and goes into a file."""
+    files = SampleFiles.of(sample, output)
+    command = [
+        "benchmark", str(output / sample.run), "-o", str(files.timing), "--batch-sizes", str(BATCH), "--calls", "5",
+        "--warm-up", "1", "--seconds", "30",
     ]  # fmt: skip
-    code = call(generation, None)
-    if code:
-        return code
     print(f"{sample.name}: timing", flush=True)
-    code = call(timing, files.log)
+    code = call([*command, *_common(sample, threads)], files.log)
     if code:
         print(f"{sample.name}: timing failed, see {files.log}", flush=True)
     return code
+
+
+def _common(sample: StudySample, threads: int) -> list[str]:
+    steps = [] if sample.steps is None else ["--steps", str(sample.steps)]
+    return ["--threads", str(threads), "--overwrite", *steps]
 
 
 def _evaluate(
@@ -178,9 +187,10 @@ def _points(
     for one in found["samples"].values():
         measured = quality(one)
         if measured["value"] is not None:
-            label = "" if one["steps"] is None else f"{one['steps']} step{'s' * (one['steps'] > 1)}"
-            time = one["ms_per_shower"]["value"]
-            points[one["method"]].append(ParetoPoint(time, measured["value"], measured.get("error"), label))
+            steps, time = one["steps"], one["ms_per_shower"]["value"]
+            name = one["method"] if steps is None else f"{one['method']} (steps)"
+            label = "" if steps is None else str(steps)
+            points[name].append(ParetoPoint(time, measured["value"], measured.get("error"), label))
     return dict(points)
 
 

@@ -61,12 +61,11 @@ def study_numbers(
     found = _read(output / "comparison" / "metrics.json")
     spectra = found["hit_energies"]
     timings = {sample.name: _read(output / f"{sample.name}.timing.json")["timings"] for sample in samples}
-    first = timings[samples[0].name]
-    simulation = _time(first, GENERATION, simulated=True) if is_simulated else None
+    simulation = _typical([_time(rows, GENERATION, simulated=True) for rows in timings.values()])
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        REFERENCE: {"mip_peak": _peak(spectra, REFERENCE), "ms_per_shower": simulation},
+        REFERENCE: {"mip_peak": _peak(spectra, REFERENCE), "ms_per_shower": simulation if is_simulated else None},
         "samples": {
             sample.name: {
                 "method": sample.method,
@@ -183,6 +182,11 @@ def _spectrum_separation(spectra: dict[str, Any], name: str) -> Number:
 def _peak(spectra: dict[str, Any], name: str) -> Measured:
     peak = spectra.get(name, {}).get("mip_peak", {})
     return {key: peak.get(key) for key in ("position", "width")}
+
+
+def _typical(times: list[Measured]) -> Measured:
+    """Return the middle one of several times of the same."""
+    return sorted(times, key=lambda time: time["value"] or 0.0)[len(times) // 2]
 
 
 def _time(timings: Sequence[dict[str, Any]], stage: str, *, simulated: bool) -> Measured:

@@ -180,8 +180,8 @@ def test_generators_are_compared_by_their_showers(run, called, tmp_path):
     about = tmp_path / "out" / "wide-0.generation.json"
     about.write_text(json.dumps(json.loads(about.read_text()) | {"weights": "others"}))
     assert run("study", "study.yaml", "-o", "out", "--quick", "--threads", 1).code == 0
-    made_again = [call[1] for call in called if call[0] == "generate"]
-    assert made_again == ["out/small-1", "out/wide-0"]
+    again = [call[:2] for call in called if call[0] != "evaluate"]
+    assert again == [["benchmark", "out/small-1"], ["generate", "out/wide-0"], ["benchmark", "out/wide-0"]]
 
 
 def test_a_generator_is_sampled_with_several_steps(monkeypatch, tmp_path):
