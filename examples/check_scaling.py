@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from tempfile import mkdtemp
 
+from hgcal_gnn.cli.threads import use_threads
 from hgcal_gnn.config.generation import GenerationConfig
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.evaluation.timing import GENERATION, Generate, TimingPlan, time_generation
@@ -22,7 +23,6 @@ from hgcal_gnn.generation.particles import Particles
 from hgcal_gnn.geometry.detector_graph import detector_graph
 from hgcal_gnn.geometry.graph import CellGraph
 from hgcal_gnn.geometry.material import MaterialProfile, load_material
-from hgcal_gnn.hardware import usable_cores
 from hgcal_gnn.plotting.style import LINES, MARKERS, blank_figure, plain_log_ticks, save_figure, tidy
 from hgcal_gnn.showers.showers import Showers
 from hgcal_gnn.simulation.beam import Beam, parse_spectrum
@@ -30,6 +30,7 @@ from hgcal_gnn.simulation.simulate import Simulator
 from hgcal_gnn.training.generation.load import load_generator
 from hgcal_gnn.training.generation.run import run_generation
 
+use_threads(1)  # times of one core do not depend on what the others do
 runs = [Path(name) for name in sys.argv[1:] if Path(name).is_dir()]
 is_tiny = not runs
 folder = Path(mkdtemp())
@@ -87,7 +88,7 @@ def beam(energy: str) -> Beam:
 
 def ms(generate: Generate[Showers], name: str) -> float:
     """Return the mean time per shower."""
-    timings = time_generation(generate, [batch], name=name, plan=plan, threads=usable_cores())
+    timings = time_generation(generate, [batch], name=name, plan=plan, threads=1)
     found = next(timing for timing in timings if timing.stage == GENERATION)
     print(f"{name}: {found.mean:.3g} ± {found.mean_error:.1g} ms per shower")
     return found.mean
@@ -104,7 +105,7 @@ by_energy: dict[str, dict[float, float]] = {}
 for half in half_widths:
     graph, material = window(half)
     n_cells = graph.cells.n_cells
-    simulator = Simulator(graph.cells, beam(usual), material=material)
+    simulator = Simulator(graph.cells, beam(usual), material=material, threads=1)
     by_cells.setdefault("simulation", {})[n_cells] = ms(simulator, f"simulation, {n_cells} cells")
     for run in runs:
         try:
@@ -116,7 +117,7 @@ for half in half_widths:
 
 graph, material = window(half_widths[-1])
 for energy in energies:
-    simulator = Simulator(graph.cells, beam(str(energy)), material=material)
+    simulator = Simulator(graph.cells, beam(str(energy)), material=material, threads=1)
     by_energy.setdefault("simulation", {})[energy] = ms(simulator, f"simulation, {energy:g} GeV")
 for run in runs:
     generator = load_generator(run, batch_size=batch)
@@ -130,7 +131,7 @@ for run in runs:
 
 # %%
 fig = blank_figure(10, 4)
-left, right = fig.subplots(1, 2)
+left, right = fig.subplots(1, 2, sharey=True)  # else noise fills the left one
 for ax, what, found in (
     (left, f"cells of the window ({usual} GeV)", by_cells),
     (right, "energy of the photon [GeV]", by_energy),
@@ -140,9 +141,9 @@ for ax, what, found in (
             style = {"color": LINES[number % len(LINES)], "marker": MARKERS[number % len(MARKERS)]}
             ax.plot(list(found[name]), list(found[name].values()), label=name, **style)
     ax.set(xscale="log", yscale="log")
+    plain_log_ticks(ax.xaxis)
     plain_log_ticks(ax.yaxis)
-    tidy(ax, what, f"time per shower [ms], {batch} at a time")
-plain_log_ticks(right.xaxis)
+    tidy(ax, what, f"time per shower [ms], {batch} at a time, one core")
 right.legend(frameon=False, fontsize=8)
 save_figure(fig, folder / "scaling.png")
 print(folder / "scaling.png")
