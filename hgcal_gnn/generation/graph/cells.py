@@ -66,10 +66,10 @@ class CellsConfig(GraphModelConfig):
     edges: Edges = Field(
         "cells", description="messages go along the edges of the cell graph, to the nearest 8 hits, or along none"
     )
-    layer_steps: PositiveInt = Field(4, description="midpoint steps of the flow of the layers")
-    flow_steps: PositiveInt = Field(4, description="midpoint steps of the flow of the energies, where it is used")
+    layer_steps: PositiveInt = Field(2, description="midpoint steps of the flow of the layers")
+    flow_steps: PositiveInt = Field(2, description="midpoint steps of the flow of the energies, where it is used")
     distil: NonNegativeFloat = Field(
-        0.25, description="iterations per iteration of the main stage in which one step learns from the flow; 0: never"
+        0.0, description="iterations per iteration of the main stage in which one step learns from the flow; 0: never"
     )
     clip: NonNegativeFloat = Field(1.0, description="largest norm of a gradient")
     optimiser: OptimiserConfig = Field(

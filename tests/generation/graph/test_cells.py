@@ -26,7 +26,9 @@ from hgcal_gnn.nn.adjacency import Adjacency
 from hgcal_gnn.simulation.beam import Beam, parse_spectrum
 from hgcal_gnn.simulation.simulate import simulate
 
-SMALL = CellsConfig(layer_width=16, layer_blocks=1, place_width=8, place_rounds=1, hit_width=8, message=4, context=4)
+SMALL = CellsConfig(
+    layer_width=16, layer_blocks=1, place_width=8, place_rounds=1, hit_width=8, message=4, context=4, distil=0.25
+)
 N_LAYERS = 47
 
 
