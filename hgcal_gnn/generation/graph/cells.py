@@ -188,7 +188,7 @@ class Cells(GraphModel):
         ground = self._ground(condition)
         tokens = ground.tokens(condition)
         n_steps = self.config.layer_steps if steps is None else steps
-        sums = self.generating.layers.sample(self._known(tokens), condition, random, n_steps)
+        sums = self.generating.layers.sample(tokens, condition, random, n_steps)
         density = self._density(sums, tokens, condition)
         return self._filled(self._counted(sums, density, tokens, random), density, condition, random, steps)
 
@@ -285,12 +285,9 @@ class Cells(GraphModel):
         density: Density = self.generating.places(sums, tokens, self.generating.layers.incident(condition))
         return density
 
-    def _known(self, tokens: Tokens) -> Tokens:
-        return tokens._replace(area=self.generating.seen_areas.nearest(tokens.area))
-
     def _counted(self, sums: LayerSums, density: Density, tokens: Tokens, random: torch.Generator | None) -> LayerSums:
         """Count in the cells there are what the clicks hit; the energy stays."""
-        known = self._known(tokens).area
+        known = self.generating.seen_areas.nearest(tokens.area)
         strange = (tokens.area / known - 1).abs() > SAME_AREA
         if not strange.any():
             return sums
