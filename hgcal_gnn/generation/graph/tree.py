@@ -74,8 +74,11 @@ class TreeConfig(GraphModelConfig):
         10.0, description="weight of the sliced Wasserstein distance of the hits; 0: off"
     )
     adversarial: NonNegativeFloat = Field(0.3, description="weight of what the critic teaches; 0: nothing")
-    critic: GraphCriticConfig = MessagePassingCriticConfig.model_validate(
-        {"hidden": 32, "n_layers": 2, "regularisation": "spectral_norm", "feature_matching": 1.0}
+    critic: GraphCriticConfig = Field(
+        MessagePassingCriticConfig.model_validate(
+            {"hidden": 32, "n_layers": 2, "regularisation": "spectral_norm", "feature_matching": 1.0}
+        ),
+        description="the critic that judges hits in cells: gcn, message_passing or deep_sets",
     )
     critic_steps: PositiveInt = Field(1, description="steps of the critic per step of the generator")
     generator_optimiser: OptimiserConfig = OptimiserConfig.of(learning_rate=1e-3, betas=(0.5, 0.9))
