@@ -99,9 +99,10 @@ class HitNetwork(nn.Module):
         self.leave = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1))
 
     def forward(self, x: Tensor, told: Told, time: Tensor) -> Tensor:
-        """Return the changes [n_hits] of `gaussian_velocity` at numbers [n_hits] and times [n_hits]."""
+        """Return the changes [n_hits] of `gaussian_velocity` at numbers [n_hits], times [n_hits or 1]."""
         seen = told.seen
-        state = self.enter(torch.cat([x[:, None], told.numbers, self.waves(time)], dim=1))
+        waves = self.waves(time).expand(len(x), -1)
+        state = self.enter(torch.cat([x[:, None], told.numbers, waves], dim=1))
         count = seen.layer_ptr.diff().clamp(min=1)[:, None]
         for messages, of_layer in zip(self.messages, self.of_layer, strict=True):
             state = messages(state, told.place, seen.adjacency)
@@ -125,7 +126,7 @@ def flowed(network: HitNetwork, told: Told, noise: Tensor, steps: int | None) ->
     """Carry noise [n_hits] to energies, as `Told.normal` has them; see `carried`."""
 
     def change(x: Tensor, time: float) -> Tensor:
-        found: Tensor = network(x, told, x.new_full((len(x),), time))
+        found: Tensor = network(x, told, x.new_full((1,), time))
         return found
 
     return carried(noise, change, steps)

@@ -93,8 +93,8 @@ class VectorFlow(nn.Module):
         self.leave = nn.Sequential(nn.SiLU(), nn.Linear(width, n))
 
     def forward(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
-        """Return the change [m, n] of `gaussian_velocity` at points [m, n], times [m], conditions [m, n_condition]."""
-        state = self.enter(torch.cat([x, condition, self.waves(time)], dim=1))
+        """Return the change [m, n] of `gaussian_velocity` at points [m, n], times [m or 1], conditions [m, ...]."""
+        state = self.enter(torch.cat([x, condition, self.waves(time).expand(len(x), -1)], dim=1))
         for block in self.blocks:
             state = state + block(state)
         change: Tensor = self.leave(state)
@@ -112,7 +112,7 @@ class VectorFlow(nn.Module):
         """Carry noise [m, n] to data."""
 
         def change(x: Tensor, time: float) -> Tensor:
-            found: Tensor = self(x, x.new_full((len(x),), time), condition)
+            found: Tensor = self(x, x.new_full((1,), time), condition)
             return found
 
         return carried(noise, change, steps)
