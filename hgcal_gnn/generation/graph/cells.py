@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.generation.graph.base import GraphModel, GraphModelConfig, GraphSizes
-from hgcal_gnn.generation.graph.cells_draw import FREE, draw_cells
+from hgcal_gnn.generation.graph.cells_draw import draw
 from hgcal_gnn.generation.graph.cells_energies import HitNetwork, Told, flow_loss, flowed, shared_out
 from hgcal_gnn.generation.graph.cells_layers import LayerModel, LayerSums
 from hgcal_gnn.generation.graph.cells_places import Areas, Density, Places, click_losses
@@ -36,7 +36,6 @@ from hgcal_gnn.generation.graph.hits import Hits
 from hgcal_gnn.generation.noise import noise
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
 from hgcal_gnn.nn.pooling import pool_sum
-from hgcal_gnn.nn.threads import use_torch_threads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -245,7 +244,7 @@ class Cells(GraphModel):
         self, sums: LayerSums, density: Density, condition: Condition, random: torch.Generator | None, steps: int | None
     ) -> Hits:
         ground = self.ground
-        cell, ptr = self._draw(sums, density, condition, random)
+        cell, ptr = draw(ground, sums, density, condition, random)
         seen = ground.seen(cell, ptr, condition, self.config.edges)
         told = Told.of(density, density.of_cells(seen), sums, seen)
         start = noise(len(cell), 1, seen.u, random)[:, 0]
@@ -310,29 +309,3 @@ class Cells(GraphModel):
         chance = noise(len(ratio), ratio.shape[1], ratio, random).div(2**0.5).erf().add(1).div(2)
         n_hits = (sums.n_hits * ratio + chance).floor().clamp(min=1) * (sums.n_hits > 0)
         return sums._replace(n_hits=n_hits)
-
-    def _draw(
-        self, sums: LayerSums, density: Density, condition: Condition, random: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
-        ground = self.ground
-        wanted = sums.n_hits.long().cpu().numpy()
-        lines, side = ground.along(condition)
-        wanted = wanted * (ground.plane[side] >= 0)
-        ptr = torch.from_numpy(wanted.sum(axis=1)).cumsum(0)
-        ptr = torch.cat([ptr.new_zeros(1), ptr])
-        cell = torch.empty(int(ptr[-1]), dtype=torch.int64)
-        share, sigma, middle = (
-            part.detach().double().cpu().contiguous().numpy()
-            for part in (density.log_share.exp().cumsum(dim=2), density.sigma, density.middle)
-        )
-        seed = int(torch.randint(2**31, (), generator=random))
-        use_torch_threads()
-        draw_cells(
-            self.calorimeter.finder, lines, side, ground.position, ground.plane, wanted, ptr.numpy(), share, sigma,
-            middle, seed, cell.numpy(),
-        )  # fmt: skip
-        found = cell != FREE
-        if not found.all():
-            ptr = torch.cat([found.new_zeros(1).long(), found.long().cumsum(0)])[ptr]
-            cell = cell[found]
-        return cell.to(density.sigma.device), ptr.to(density.sigma.device)
