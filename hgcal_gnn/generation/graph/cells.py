@@ -31,7 +31,8 @@ from hgcal_gnn.generation.graph.cells_draw import draw
 from hgcal_gnn.generation.graph.cells_energies import HitNetwork, Told, flow_loss, flowed, shared_out
 from hgcal_gnn.generation.graph.cells_layers import LayerModel, LayerSums
 from hgcal_gnn.generation.graph.cells_places import Areas, Density, Places, click_losses
-from hgcal_gnn.generation.graph.ground import Edges, Ground, check_planes
+from hgcal_gnn.generation.graph.ground import Ground, check_planes
+from hgcal_gnn.generation.graph.hit_edges import Edges  # noqa: TC001 (pydantic reads it)
 from hgcal_gnn.generation.graph.hits import Hits
 from hgcal_gnn.generation.noise import noise
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
