@@ -1,11 +1,11 @@
 """What a shower leaves in each layer: number of hits, energy and its centre, drawn for all layers together.
 
 Of each layer four numbers are told by their distance to what is usual at its depth: the root of the number of hits, the
-logarithm of the energy per hit, and where the centre of the energy lies across the axis. What is usual (mean and width)
-is a smooth function of the depth along the flight, of the layer's own material and of the incident particle, so that it
-holds at other angles, too. A flow draws the distances of all layers at once, and those of two sums: the calibrated
-energy over that of the particle, and the number of hits over what is usual. Layers are scaled to the sums, which are
-sharper than what many layers, each a little wrong, add up to.
+logarithm of the energy per hit, and where the centre of the energy lies across the axis (`pulled_in`). What is usual
+(mean and width) is a smooth function of the depth along the flight, of the layer's own material and of the incident
+particle, so that it holds at other angles, too. A flow draws the distances of all layers at once, and those of two
+sums: the calibrated energy over that of the particle, and the number of hits over what is usual. Layers are scaled to
+the sums, which are sharper than what many layers, each a little wrong, add up to.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ MOST_SCALED = 2.0  # layers are scaled by this factor at most
 TINY = 1e-3
 BLUR = 0.3  # of a step from a number of hits to the next
 FARTHEST = 50.0  # cm of a centre from the axis
+POWER = 0.65  # of distances of centres: 1/2 would make exponential ones Gaussian in two dimensions
+TOUCHING = 1e-6  # cm
 
 
 class LayerSums(NamedTuple):
@@ -137,7 +139,7 @@ class LayerModel(nn.Module):
     def _looked_at(self, sums: LayerSums, tokens: Tokens, condition: Condition) -> tuple[Tensor, Tensor]:
         """Return the loss of what is usual, and all distances from it, [n_showers, 4 n_layers + N_SUMS]."""
         told, root = self._told(tokens, condition), blurred_root(sums.n_hits)
-        values = torch.cat([root[..., None], sums.log_mean[..., None], sums.centre], dim=2)
+        values = torch.cat([root[..., None], sums.log_mean[..., None], pulled_in(sums.centre)], dim=2)
         mean, log_width = self._usual(told, sums.n_hits, sums.log_mean)
         distance = (values - mean) / log_width.exp()
         has_hits = (sums.n_hits > 0).to(distance)[..., None].expand(-1, -1, 3)
@@ -166,7 +168,7 @@ class LayerModel(nn.Module):
         mean, log_width = self._usual(told, n_hits, distance[..., 1], is_distance=True)
         values = mean + log_width.exp() * distance
         mips = n_hits * values[..., 1].clamp(LEAST, MOST).exp()
-        sums = LayerSums(n_hits, mips, values[..., 2:].clamp(-FARTHEST, FARTHEST) * (n_hits > 0)[..., None])
+        sums = LayerSums(n_hits, mips, pushed_out(values[..., 2:]) * (n_hits > 0)[..., None])
         factor = response * condition.energy / sums.energy(tokens).clamp(min=TINY)
         return sums._replace(mips=mips * factor.clamp(1 / MOST_SCALED, MOST_SCALED)[:, None])
 
@@ -194,6 +196,22 @@ class LayerModel(nn.Module):
     def _told(self, tokens: Tokens, condition: Condition) -> Tensor:
         incident = self.incident(condition)[:, None].expand(-1, self.n_layers, -1)
         return torch.cat([tokens.depth.log()[..., None] / 2, tokens.features, incident], dim=2)
+
+
+def pulled_in(centre: Tensor) -> Tensor:
+    """Return points across the axis [..., 2] at a power of their distance [cm].
+
+    Centres of few hits are often near the axis and sometimes far away, as no Gaussian is.
+    """
+    pulled: Tensor = centre * centre.norm(dim=-1, keepdim=True).clamp(min=TOUCHING).pow(POWER - 1)
+    return pulled
+
+
+def pushed_out(point: Tensor) -> Tensor:
+    """Undo `pulled_in`; nothing lies farther away than `FARTHEST`."""
+    distance = point.norm(dim=-1, keepdim=True).clamp(min=TOUCHING)
+    pushed: Tensor = point * distance.pow(1 / POWER).clamp(max=FARTHEST) / distance
+    return pushed
 
 
 def counted(many: Tensor, wanted: Tensor) -> Tensor:

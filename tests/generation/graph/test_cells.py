@@ -15,7 +15,7 @@ from hgcal_gnn.generation.graph.base import GraphSizes
 from hgcal_gnn.generation.graph.calorimeter import Calorimeter
 from hgcal_gnn.generation.graph.cells import Cells, CellsConfig
 from hgcal_gnn.generation.graph.cells_flow import carried, gaussian_velocity, on_the_way, width_on_the_way
-from hgcal_gnn.generation.graph.cells_layers import LayerSums, blurred_root, counted
+from hgcal_gnn.generation.graph.cells_layers import LayerSums, blurred_root, counted, pulled_in, pushed_out
 from hgcal_gnn.generation.graph.cells_places import Density, click_losses
 from hgcal_gnn.generation.graph.cells_shares import HEXAGON, _in_torch, log_shares
 from hgcal_gnn.generation.graph.ground import Ground, Seen
@@ -236,6 +236,14 @@ def test_shares_are_the_same_compiled_and_in_torch():
         many, seen = density(3.0, sigma, (0.7, -0.2)), seen_cells(places, 1.2)
         for compiled, in_torch in zip(log_shares(many, seen), _in_torch(many, seen), strict=True):
             torch.testing.assert_close(compiled, in_torch, atol=6e-3, rtol=0)
+
+
+def test_centres_are_pulled_in_and_pushed_out():
+    point = torch.tensor([[3.0, 4.0], [0.0, 0.0], [-0.1, 0.0], [90.0, 0.0]])
+    pulled = pulled_in(point)
+    assert float(pulled[0].norm()) == pytest.approx(5**0.65)
+    torch.testing.assert_close(pushed_out(pulled)[:3], point[:3])
+    torch.testing.assert_close(pushed_out(pulled)[3], torch.tensor([50.0, 0.0]))  # nothing lies farther away
 
 
 def test_hits_are_seen_along_the_flight(calorimeter):
