@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-ARXIV = re.compile(r"(?<![\w/\[(`])arXiv:(\d{4}\.\d{4,5})")
+ARXIV = re.compile(r"(?<![\w/\[`])arXiv:(\d{4}\.\d{4,5})")
 NOT_YET = {"quickstart.md", "export.md", "scaling.md"}  # in the navigation as soon as they are there
 
 

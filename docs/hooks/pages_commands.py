@@ -38,8 +38,14 @@ def _section(name: str, command: typer.core.TyperCommand) -> str:
 
 def _parameters(command: typer.core.TyperCommand, context: typer.Context) -> str:
     records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
-    rows = [[code(form), escaped(meaning)] for form, meaning in filter(None, records) if form != "--help"]
+    rows = [[_form(form), escaped(meaning)] for form, meaning in filter(None, records) if form != "--help"]
     return table(["argument or option", "meaning"], rows)
+
+
+def _form(form: str) -> str:
+    """Return an option as code, and what it takes beside it: -o, --output <path>."""
+    name, _, taken = form.partition(" <")
+    return f"{code(name)} {escaped(taken.removesuffix('>').replace('|', ', '))}"
 
 
 def _first_sentence(text: str | None) -> str:
