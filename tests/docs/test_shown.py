@@ -20,7 +20,8 @@ BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | r
 
 def shown_commands(text):
     """Return the words of every command line of ours in the code blocks of a page."""
-    blocks = [block["body"].replace("\\\n", " ") for block in BLOCK.finditer(text)]
+    shells = [block["body"] for block in BLOCK.finditer(text) if block["kind"] in ("", "sh", "bash", "console")]
+    blocks = [body.replace("\\\n", " ") for body in shells]
     calls = [call.strip() for body in blocks for line in body.splitlines() for call in re.split(r"&&|\|", line)]
     return [shlex.split(call, comments=True) for call in calls if call.startswith("hgcal-gnn ")]
 
