@@ -39,6 +39,20 @@ def batch(model: GAN3D, n: int = 2) -> ImageBatch:
     return ImageBatch(image, condition(*(50.0 * (1 + number) for number in range(n))))
 
 
+def test_head_learns_at_rest():
+    """At the end the second task alone: no statistics move, and an energy does not depend on the rest of the batch."""
+    model = gan3d(head=0.5)
+    gan, head = model.stages(10)
+    assert (gan.iterations, head.iterations, len(gan3d().stages(10))) == (10, 5, 1)
+    many = batch(model, 4)
+    state = {name: values.clone() for name, values in model.discriminator.named_buffers()}
+    rows = [ImageBatch(many.image[[row]], many.condition.rows(slice(row, row + 1))) for row in range(4)]
+    with torch.no_grad():
+        together, *alone = (float(model.head_losses(some)["loss"]) for some in (many, *rows))
+    assert together == pytest.approx(sum(alone) / 4, rel=1e-4)
+    assert all(torch.equal(state[name], values) for name, values in model.discriminator.named_buffers())
+
+
 def test_published_numbers_of_weights():
     assert n_weights(generator_layers(PLAIN, 200, PLAIN.channels, 0.01)) == 872_808  # 0.87 million
     assert n_weights(generator_layers(ANGLE, 256, ANGLE.channels, 0.01)) == 1_364_995  # 1.36 million

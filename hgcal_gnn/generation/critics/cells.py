@@ -184,11 +184,24 @@ def _rows(graph: CellGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def neighbour_distance(graph: CellGraph) -> F32:
-    """Mean distance of each cell to its neighbours in the layer [cm]; of cells without any: the mean of all."""
+    """Mean distance of each cell to its neighbours in the layer [cm]; of cells without any: the mean of all.
+
+    Raises
+    ------
+    UsageError
+        If neighbours have one centre, as rings around an axis that are not divided in azimuth do.
+    """
     source, target = graph.edge_list()
     within = graph.edge_type == INTRA
     source, target = source[within], target[within]
     distance = np.linalg.norm(graph.cells.positions[source] - graph.cells.positions[target], axis=1)
+    together = np.unique(source[distance == 0])
+    if len(together):
+        msg = (
+            f"{len(together)} of {graph.n_cells} cells have the centre of a neighbour, like rings around an "
+            "axis; graph generators and critics go by the distances of centres: take a voxel model"
+        )
+        raise UsageError(msg)
     count = np.bincount(source, minlength=graph.n_cells)
     mean = float(distance.mean()) if len(distance) else 1.0
     total = np.bincount(source, weights=distance, minlength=graph.n_cells)

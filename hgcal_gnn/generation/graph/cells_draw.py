@@ -1,4 +1,4 @@
-"""The kernel that draws cells: points of a density around the axis, until as many cells are hit as there should be."""
+"""Cells drawn: points of a density around the axis, until as many cells are hit as there should be."""
 
 from __future__ import annotations
 
@@ -6,18 +6,61 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numba import njit, prange
 
+from hgcal_gnn.nn.threads import use_torch_threads
 from hgcal_gnn.simulation.deposit import CellFinder, find_cell
-from hgcal_gnn.simulation.random import normal, seed_stream, uniform
+from hgcal_gnn.simulation.random import seed_stream, two_normals, uniform
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from hgcal_gnn.arrays import F64, I64
+    from hgcal_gnn.generation.condition import Condition
+    from hgcal_gnn.generation.graph.cells_layers import LayerSums
+    from hgcal_gnn.generation.graph.cells_places import Density
+    from hgcal_gnn.generation.graph.ground import Ground
     from hgcal_gnn.simulation.random import State
 
 PATIENCE = 50  # points per wanted cell, and as many more, before the density is widened
 WIDER, WIDEST = 1.5, 24  # by this factor, so often: a few millimetres become kilometres
 FREE = -1
+
+
+def draw(
+    ground: Ground, sums: LayerSums, density: Density, condition: Condition, random: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Draw the cells that showers hit.
+
+    Returns
+    -------
+    cell : int64 [n_hits]
+        Ascending within a layer of a shower; a layer has the hits that `sums` say, or all its cells.
+    ptr : int64 [n_showers + 1]
+        First hit of each shower.
+    """
+    wanted = sums.n_hits.long().cpu().numpy()
+    lines, side = ground.along(condition)
+    wanted = wanted * (ground.plane[side] >= 0)
+    ptr = torch.from_numpy(wanted.sum(axis=1)).cumsum(0)
+    ptr = torch.cat([ptr.new_zeros(1), ptr])
+    cell = torch.empty(int(ptr[-1]), dtype=torch.int64)
+    share, sigma, middle = (
+        part.detach().double().cpu().contiguous().numpy()
+        for part in (density.log_share.exp().cumsum(dim=2), density.sigma, density.middle)
+    )
+    seed = int(torch.randint(2**31, (), generator=random))
+    use_torch_threads()
+    draw_cells(
+        ground.calorimeter.finder, lines, side, ground.position, ground.plane, wanted, ptr.numpy(), share, sigma,
+        middle, seed, cell.numpy(),
+    )  # fmt: skip
+    found = cell != FREE
+    if not found.all():
+        ptr = torch.cat([found.new_zeros(1).long(), found.long().cumsum(0)])[ptr]
+        cell = cell[found]
+    return cell.to(density.sigma.device), ptr.to(density.sigma.device)
 
 
 @njit(cache=True, nogil=True)
@@ -68,8 +111,9 @@ def _draw_shower(
             chance, k = uniform(state), 0
             while k < share.shape[1] - 1 and chance > share[layer, k]:
                 k += 1
-            u = (middle[layer, k, 0] + factor * sigma[layer, k] * normal(state)) / steep
-            v = middle[layer, k, 1] + factor * sigma[layer, k] * normal(state)
+            along, beside = two_normals(state)
+            u = (middle[layer, k, 0] + factor * sigma[layer, k] * along) / steep
+            v = middle[layer, k, 1] + factor * sigma[layer, k] * beside
             row = find_cell(finder, plane[layer], x + u * cos - v * sin, y + u * sin + v * cos)
             if row >= 0 and _take(table, row):
                 cell[first + found] = row

@@ -5,28 +5,25 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
 
-from hgcal_gnn.batching.induced import NO_HIT, edges_among_hits
-from hgcal_gnn.batching.nearest_hits import nearest_hits
+from hgcal_gnn.batching.induced import NO_HIT
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.generation.critics.cells import neighbour_distance
-from hgcal_gnn.nn.adjacency import Adjacency
+from hgcal_gnn.generation.graph.hit_edges import Edges, edges_between
 from hgcal_gnn.simulation.deposit import CellFinder, find_cell
 
 if TYPE_CHECKING:
     from hgcal_gnn.arrays import F32, F64, I64, Array
     from hgcal_gnn.generation.condition import Condition
     from hgcal_gnn.generation.graph.calorimeter import Calorimeter
+    from hgcal_gnn.nn.adjacency import Adjacency
 
-Edges: TypeAlias = Literal["cells", "nearest", "none"]
-
-N_NEAREST = 8  # hits, for "nearest"
 N_FEATURES = 5  # of a layer, see `Tokens.features`
 X0_UNIT, INTERACTION_UNIT, LOSS_UNIT = 10.0, 3.0, 20.0  # that bring depths and losses [MeV] to order 1
 MEAN_CUT = 70.0  # Landau widths
@@ -214,9 +211,10 @@ class Ground:
         layer = self.layer[cell]
         row = shower * self.n_layers + layer
         count = torch.bincount(row, minlength=(len(ptr) - 1) * self.n_layers)
+        adjacency = edges_between(cell, ptr, edges, self.calorimeter.graph, self.place, self._scratch)
         return Seen(
             cell, layer, row, (x * along + y * across) * cosine, y * along - x * across, self.area[cell] * cosine,
-            self.unit[cell] / cosine, torch.cat([count.new_zeros(1), count.cumsum(0)]), self._edges(cell, ptr, edges),
+            self.unit[cell] / cosine, torch.cat([count.new_zeros(1), count.cumsum(0)]), adjacency,
         )  # fmt: skip
 
     def along(self, condition: Condition) -> tuple[Array, Array]:
@@ -237,23 +235,6 @@ class Ground:
         found = np.empty((len(lines), self.n_layers), dtype=np.int64)
         _find_on_axis(self.calorimeter.finder, lines, side, self.position, self.plane, found)
         return torch.from_numpy(found).to(self.place.device)
-
-    def _edges(self, cell: Tensor, ptr: Tensor, edges: Edges) -> Adjacency:
-        n_hits, graph, offsets = len(cell), self.calorimeter.graph, ptr.cpu().numpy()
-        if edges == "none":
-            return Adjacency(ptr.new_zeros(n_hits + 1), ptr.new_zeros(0), ptr.new_zeros(0, dtype=torch.uint8))
-        if edges == "nearest":
-            (source, target), kind = nearest_hits(self.place[cell].cpu().numpy(), offsets, N_NEAREST)
-            degree = np.bincount(source, minlength=n_hits).astype(np.int32)
-        else:
-            degree = np.empty(n_hits, dtype=np.int32)
-            target, kind = edges_among_hits(
-                graph.rowptr, graph.col, graph.edge_type, cell.cpu().numpy().astype(np.int32), offsets, 0,
-                len(offsets) - 1, self._scratch, degree,
-            )  # fmt: skip
-        rowptr = np.concatenate([[0], np.cumsum(degree, dtype=np.int64)])
-        parts = (torch.from_numpy(part) for part in (rowptr, target.astype(np.int64), kind))
-        return Adjacency(*(part.to(cell.device) for part in parts))
 
 
 def check_planes(calorimeter: Calorimeter) -> None:

@@ -28,7 +28,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 from torch import Tensor, nn
 
 from hgcal_gnn.errors import UsageError
-from hgcal_gnn.generation.critics.cells import FEATURES, Cells
+from hgcal_gnn.generation.critics.cells import FEATURES, Cells, neighbour_distance
 from hgcal_gnn.generation.critics.config import GraphCriticConfig, MessagePassingCriticConfig
 from hgcal_gnn.generation.critics.losses import critic_losses
 from hgcal_gnn.generation.critics.networks import make_critic
@@ -123,13 +123,14 @@ class TreeModel(GraphModel):
 
     @classmethod
     def check(cls, calorimeter: Calorimeter) -> None:
-        """Refuse detectors whose layers are no disks or cylinders.
+        """Refuse detectors whose layers are no disks or cylinders, and those whose cells share their centres.
 
         Raises
         ------
         UsageError
         """
         Planes.of(calorimeter)
+        neighbour_distance(calorimeter.graph)
 
     def moved_to(self, calorimeter: Calorimeter) -> Self:
         """Return the same weights in another geometry that has the layers of this one.

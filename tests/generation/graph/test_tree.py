@@ -177,3 +177,9 @@ def test_too_few_leaves_are_told(calorimeter, photons):
 def test_widths_fit_the_branches():
     with pytest.raises(ValueError, match="needed for the root and each of 2 levels"):
         TreeConfig(branches=(2, 2), widths=(4, 4))
+
+
+def test_rings_around_one_centre_are_refused():
+    graph = build_graph(make_detector("calochallenge-1-photons"))[0]
+    with pytest.raises(UsageError, match=r"cells have the centre of a neighbour, like rings"):
+        TreeModel.check(Calorimeter.of(graph, load_material("calochallenge-1-photons")))
