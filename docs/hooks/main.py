@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +41,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put tables in where a page asks for them (settings of a model, contracts of imports); link papers."""
+    """Put tables in where a page asks for them (settings of a model, contracts of imports, extras); link papers."""
     filled = re.sub(r"<!-- settings (\w+) (\w+) -->", lambda m: pages_settings.of_kind(m[1], m[2]), markdown)
-    filled = filled.replace("<!-- import contracts -->", _contracts())
+    filled = filled.replace("<!-- import contracts -->", _contracts()).replace("<!-- extras -->", _extras())
     parts = re.split(r"(^```.*?^```)", filled, flags=re.MULTILINE | re.DOTALL)  # every other one is code
     parts[::2] = [ARXIV.sub(r"[arXiv:\1](https://arxiv.org/abs/\1)", text) for text in parts[::2]]
     return "".join(parts)
@@ -61,11 +62,25 @@ def _made() -> dict[str, str]:
 
 def _contracts() -> str:
     """Return the contracts of import-linter as they stand in pyproject.toml."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    layers, *forbidden = project["tool"]["importlinter"]["contracts"]
+    layers, *forbidden = _project()["tool"]["importlinter"]["contracts"]
     lines = "\n".join(layer.replace("hgcal_gnn.", "") for layer in layers["layers"])
     rows = [[each["name"], ", ".join(f"`{name}`" for name in each["forbidden_modules"])] for each in forbidden]
     return f"```text\n{lines}\n```\n\n{table(['contract', 'never imported'], rows)}"
+
+
+def _extras() -> str:
+    """Return the table of what `pip install hgcal-gnn[EXTRA]` brings."""
+    extras = _project()["project"]["optional-dependencies"]
+    rows = [
+        [f"`{name}`", ", ".join(re.split(r"[>=<!~]", each)[0] for each in needed)] for name, needed in extras.items()
+    ]
+    return table(["extra", "brings"], rows)
+
+
+@cache
+def _project() -> dict[str, Any]:
+    """Return what stands in pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def _without(nav: list[Any] | None, missing: set[str]) -> list[Any]:
