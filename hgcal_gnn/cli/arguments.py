@@ -40,7 +40,10 @@ Collections = Annotated[
     list[str] | None, typer.Option("--collection", help="Hit collections of EDM4hep files to read: 'ECalBarrel*'.")
 ]
 Steps = Annotated[
-    int | None, typer.Option("--steps", min=1, help="Of generators that sample in steps. Default: as in the settings.")
+    int | None,
+    typer.Option(
+        "--steps", min=0, help="Of generators that sample in steps; 0: one evaluation. Default: as it was trained for."
+    ),
 ]
 ShowerTree = Annotated[str, typer.Option("--tree", help="Tree of ROOT files that holds the showers (default: found).")]
 LoneCells = Annotated[bool, typer.Option("--allow-lone-cells", help="Accept layers that hold a single cell.")]

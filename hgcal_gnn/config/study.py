@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, field_validator
 
 from hgcal_gnn.config.any_run import AnyRunConfig, check_run
 from hgcal_gnn.config.base import Settings
@@ -26,7 +26,7 @@ def _different(numbers: tuple[int, ...]) -> tuple[int, ...]:
 
 
 Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), AfterValidator(_different)]
-Steps = Annotated[tuple[PositiveInt, ...], AfterValidator(_different)]
+Steps = Annotated[tuple[NonNegativeInt, ...], AfterValidator(_different)]
 GEOMETRY = {"detector", "graph", "window", "material", "empty"}  # settings of data that every test sample depends on
 SPLIT = {"train", "test_fraction", "split_seed"}  # and one that is a share of the training sample
 
@@ -38,7 +38,10 @@ class MethodConfig(Settings):
     train: dict[str, Any] = Field(default_factory=dict, description="changes of the common train settings")
     data: dict[str, Any] = Field(default_factory=dict, description="changes of the common data settings")
     seeds: Seeds | None = Field(None, description="instead of the common seeds")
-    steps: Steps = Field((), description="of the sampling: one sample of showers for each; default: as in its model")
+    steps: Steps = Field(
+        (),
+        description="of the sampling: one sample of showers for each, 0: a single evaluation; default: as in its model",
+    )
 
 
 class StudyConfig(Settings):

@@ -75,7 +75,7 @@ class GraphModel(GeneratorModel):
         Parameters
         ----------
         steps
-            Of the sampling, where `has_steps`; None: as in the settings.
+            Of the sampling, where `has_steps`; None: as in the settings; 0: a single evaluation, if that was learned.
         """
 
     def moved_to(self, calorimeter: Calorimeter) -> Self:

@@ -249,7 +249,7 @@ class Cells(GraphModel):
         seen = ground.seen(cell, ptr, condition, self.config.edges)
         told = Told.of(density, density.of_cells(seen), sums, seen)
         start = noise(len(cell), 1, seen.u, random)[:, 0]
-        if steps is None and self.generating.seen_areas.distilled > 0:
+        if self._in_one_step(steps):
             normal = flowed(self.generating.one_step, told, start, None)
         else:
             normal = flowed(self.generating.flow, told, start, steps or self.config.flow_steps)
@@ -274,6 +274,13 @@ class Cells(GraphModel):
         other = copy.copy(self)
         other.calorimeter, other.ground = calorimeter, ground
         return other
+
+    def _in_one_step(self, steps: int | None) -> bool:
+        has_learned = bool(self.generating.seen_areas.distilled > 0)
+        if steps == 0 and not has_learned:
+            msg = "the model has not learned to make energies in one evaluation (model.distil was 0): ask for steps"
+            raise UsageError(msg)
+        return not steps and has_learned
 
     def _ground(self, condition: Condition) -> Ground:
         self.ground = self.ground.to(condition.energy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -127,6 +128,21 @@ def test_seed_and_threads(model):
     assert torch.equal(some[0].cell, some[1].cell)
     assert torch.equal(some[0].energy, some[1].energy)
     assert some[0].cell.shape != some[2].cell.shape or not torch.equal(some[0].cell, some[2].cell)
+
+
+def test_one_evaluation_is_asked_of_the_pupil(model, batch):
+    """It begins as its teacher; without it, zero steps are refused."""
+    with pytest.raises(UsageError, match=r"not learned to make energies in one evaluation"):
+        model.generate(at(2), torch.Generator().manual_seed(1), steps=0)
+    pupil = copy.deepcopy(model)
+    with torch.no_grad():
+        pupil.distil_losses(batch)
+    for name, weight in pupil.generating.flow.state_dict().items():
+        assert torch.equal(pupil.generating.one_step.state_dict()[name], weight)
+    zero, usual, flow = (pupil.generate(at(8), torch.Generator().manual_seed(1), steps) for steps in (0, None, 1))
+    assert torch.equal(zero.energy, usual.energy)
+    assert not torch.equal(zero.energy, flow.energy)
+    assert torch.equal(zero.cell, usual.cell)
 
 
 def density(clicks: float, sigma: float, middle: tuple[float, float] = (0.0, 0.0)) -> Density:
