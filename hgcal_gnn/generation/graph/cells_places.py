@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from hgcal_gnn.generation.graph.cells_layers import LayerSums
     from hgcal_gnn.generation.graph.ground import Seen, Tokens
 
-NARROWEST, FIRST, LAST = 0.2, 0.3, 20.0  # widths [cm]: the smallest there can be, and the range to begin with
+NARROWEST, FIRST, LAST = 0.3, 0.3, 20.0  # widths [cm]: the smallest there can be, and the range to begin with
 RADII = (0.05, 60.0, 48)  # cm: first, last and number of circles over which clicks are turned into hits
-MOST_CLICKS = 7.0  # ln of clicks per hit
+MOST_CLICKS = 3.0  # ln of clicks per hit, which is 1.4 in the densest layers
 N_DESCRIBED = 6, 4  # numbers of a layer and of a shower, see `_described`
 REACH = 2  # layers before and behind whose centres pull at the Gaussians of a layer
 
@@ -111,7 +111,9 @@ class Places(nn.Module):
 def _more_clicks(x: Tensor) -> Tensor:
     """Return the logarithm of clicks per hit, 0 to `MOST_CLICKS`: a hit takes one at least.
 
-    Where all hits of a layer are full of clicks, more of them change nothing: without a bound they would grow for ever.
+    Where all hits of a layer are full of clicks, more of them change nothing: without a bound they would grow forever.
+    And with a thousand clicks per hit, nearly all of them in one Gaussian narrower than a cell, a share of one cell
+    that is wrong by a thousandth pays for hits anywhere: the likelihood rose, and showers were too wide.
     """
     return MOST_CLICKS * (functional.softplus(x) / MOST_CLICKS).tanh()
 
