@@ -92,7 +92,7 @@ def locally_connected(
     )
     # one matrix product per place: [n, window] x [window, n_out]
     found = torch.bmm(windows, weight) if bias is None else torch.baddbmm(bias, windows, weight)
-    return found.view(rows, columns, len(x), -1).permute(2, 0, 1, 3)
+    return found.view(rows, columns, x.shape[0], -1).permute(2, 0, 1, 3)
 
 
 class _Windows(torch.autograd.Function):
@@ -108,7 +108,7 @@ class _Windows(torch.autograd.Function):
             2, kernel[1], stride[1]
         )  # [n, r, c, channels, rows, columns]
         ctx.shape, ctx.kernel, ctx.stride, ctx.places = x.shape, kernel, stride, windows.shape[1:3]
-        return windows.permute(1, 2, 0, 4, 5, 3).reshape(math.prod(ctx.places), len(x), -1)
+        return windows.permute(1, 2, 0, 4, 5, 3).reshape(math.prod(ctx.places), x.shape[0], -1)
 
     @staticmethod
     @once_differentiable
