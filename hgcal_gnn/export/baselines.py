@@ -43,10 +43,20 @@ def baseline_network(baseline: Baseline, calibration: nn.Module) -> Network:
     example = torch.ones(2, len(baseline.names), dtype=torch.float64)
     about = {"columns": list(baseline.names), "meaning": "high-level variables; energies in GeV"}
     return Network(
-        nn.Sequential(module, calibration),
+        _Calibrated(module, calibration),
         {"variables": Input(example, "showers", about)},
         {"energy": {"unit": "GeV", "meaning": "estimated energy of the incident particle"}},
     )
+
+
+class _Calibrated(nn.Module):
+    def __init__(self, baseline: nn.Module, calibration: nn.Module) -> None:
+        super().__init__()
+        self.baseline, self.calibration = baseline, calibration
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        energy: Tensor = self.calibration(self.baseline(*tensors))
+        return energy
 
 
 class _Sum(nn.Module):
@@ -89,7 +99,7 @@ class _Trees(nn.Module):
 
     def __init__(self, arrays: Mapping[str, Array], energy: int) -> None:
         super().__init__()
-        self.energy, self.start = energy, float(arrays["start"][0])
+        self.energy = energy
         first = np.repeat(arrays["root"][:-1], np.diff(arrays["root"]))  # of the tree of each node
         is_leaf = arrays["feature"] < 0
         itself = np.arange(len(first))
@@ -101,7 +111,7 @@ class _Trees(nn.Module):
         }
         for name, values in parts.items():
             self.register_buffer(name, torch.from_numpy(values.astype(np.int64)))
-        for name in ("threshold", "value"):
+        for name in ("start", "threshold", "value"):
             self.register_buffer(name, torch.from_numpy(arrays[name].astype(np.float64)))
         self.depth = _depth(parts["root"], parts["left"], parts["right"])
 
@@ -111,7 +121,7 @@ class _Trees(nn.Module):
         for _ in range(self.depth):
             is_left = variables.gather(1, part("feature")[node]) <= part("threshold")[node]
             node = torch.where(is_left, part("left")[node], part("right")[node])
-        correction = self.start + part("value")[node].sum(dim=1)
+        correction = part("start") + part("value")[node].sum(dim=1)
         return variables[:, self.energy].clamp(min=SMALLEST) * correction.exp()
 
 

@@ -54,7 +54,7 @@ class Network:
     Attributes
     ----------
     module
-        Takes the inputs in their order and returns the outputs in theirs: a tensor, or a tuple of some.
+        Takes the inputs as ``*tensors``, in their order, and returns the outputs in theirs: a tensor, or a tuple.
     inputs, outputs
         By name; of outputs what `Input.about` says.
     """

@@ -11,17 +11,18 @@ from torch import Tensor, nn
 
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.export.baselines import baseline_network
-from hgcal_gnn.export.onnx_file import Input, Network
+from hgcal_gnn.export.onnx_file import Input, Network, traced
 from hgcal_gnn.nn.adjacency import Adjacency
 from hgcal_gnn.regression.batch import HitBatch, ShowerBatch
 from hgcal_gnn.regression.calibration import SMALLEST
+from hgcal_gnn.regression.models import kind_of
 from hgcal_gnn.regression.predictor import BaselinePredictor, NetworkPredictor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hgcal_gnn.regression.calibration import ResponseCalibration
-    from hgcal_gnn.regression.models.base import NetworkConfig
+    from hgcal_gnn.regression.models.base import Baseline, NetworkConfig
     from hgcal_gnn.regression.predictor import Predictor
     from hgcal_gnn.regression.regressor import Regressor
 
@@ -52,10 +53,36 @@ def regressor_network(predictor: Predictor) -> Network:
             _inputs(predictor),
             {name: {"unit": UNITS[name], "meaning": MEANINGS[name]} for name in targets},
         )
-    if isinstance(predictor, BaselinePredictor):
-        return baseline_network(predictor.baseline, Calibration.of(predictor.calibration))
-    msg = f"{type(predictor).__name__} cannot be exported"
-    raise UsageError(msg)
+    return baseline_network(_baseline(predictor), Calibration.of(predictor.calibration))
+
+
+def _baseline(predictor: Predictor) -> Baseline:
+    if not isinstance(predictor, BaselinePredictor):
+        msg = f"{type(predictor).__name__} cannot be exported"
+        raise UsageError(msg)
+    return predictor.baseline
+
+
+def export_regressor(predictor: Predictor, about: Mapping[str, Any] | None = None) -> bytes:
+    """Make an ONNX file of a trained regressor: return its content.
+
+    Parameters
+    ----------
+    about
+        Kept in its metadata.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be exported, or onnx is not installed.
+    """
+    config = predictor.regressor.config if isinstance(predictor, NetworkPredictor) else _baseline(predictor).config
+    told = {
+        "what": "regressor", "kind": kind_of(config), "settings": config.model_dump(mode="json"),
+        "detector": predictor.inputs.detector, "cells_sha256": predictor.inputs.cells_sha256,
+        "transforms": {"calibration": "none" if predictor.calibration is None else "inside"}, **(about or {}),
+    }  # fmt: skip
+    return traced(regressor_network(predictor), told)
 
 
 def batch_tensors(batch: ShowerBatch) -> dict[str, Tensor]:

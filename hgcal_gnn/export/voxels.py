@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from hgcal_gnn.export.onnx_file import Input, Network
+from hgcal_gnn.export.onnx_file import Network
 from hgcal_gnn.export.particles import (
     NoiseInput,
     condition_of,

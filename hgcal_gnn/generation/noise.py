@@ -87,4 +87,3 @@ def draw(asked: Asked, like: Tensor, random: torch.Generator | None = None) -> T
     device, dtype = (like.device, like.dtype) if random is None else (random.device, None)
     numbers = make(asked.shape, generator=random, device=device, dtype=dtype).to(like)
     return 2 * numbers - 1 if asked.law == "uniform" else numbers
-
