@@ -116,10 +116,7 @@ def generate(
     use_threads(threads)
     geometry = _geometry(graph, detector, material)
     generator = load_generator(run, device=device, batch_size=batch_size, steps=steps, geometry=geometry)
-    if engine is Engine.onnx:
-        from hgcal_gnn.cli.export import use_engine
-
-        use_engine(run, generator)
+    _use(engine, run, generator)
     if like is None:
         particles, told = _of_beam(generator, options, seed)
         n, source = int(number or 0), "the beam"
@@ -129,8 +126,7 @@ def generate(
     check_request(Asked.of(particles, n), generator.trained_on, source=source, extrapolate=extrapolate)
     cells = _cells(run, generator, geometry) if needs_cells else None
     about = {"particles": told, "weights": weights_digest(run), **({} if steps is None else {"steps": str(steps)})}
-    if engine is not Engine.torch:
-        about["engine"] = engine.value
+    about |= {} if engine is Engine.torch else {"engine": engine.value}
     started = time.perf_counter()
     with compile_note(), resumable(output), progress_bar("generating", total=n, unit="shower") as bar:
         found = write_generated(
@@ -147,6 +143,14 @@ def generate(
         _report(report, about | {"seed": str(seed)} | took, overwrite=overwrite)
     if found.empty > MANY * made:
         print(f"warning: {found.empty} of {made} generated showers have no hit", file=sys.stderr)
+
+
+def _use(engine: Engine, run: Path, generator: AnyGenerator) -> None:
+    """Let a generator run in what was asked for."""
+    if engine is Engine.onnx:
+        from hgcal_gnn.cli.export import use_engine
+
+        use_engine(run, generator)
 
 
 def _report(path: Path, content: dict[str, Any], *, overwrite: bool) -> None:

@@ -31,7 +31,7 @@ class Asked(NamedTuple):
 
 
 class NoiseTape(torch.Generator):
-    """Stands in for the random numbers of a generator: writes down which noise it asks for, or plays some that is given.
+    """Stands in for the random numbers of a generator: writes down what noise it asks for, or plays some back.
 
     Parameters
     ----------

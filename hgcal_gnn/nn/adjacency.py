@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
-import torch
-from torch import Tensor
 
 from hgcal_gnn.nn.segments import segment_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    import torch
 
 
 @dataclass(frozen=True, eq=False)

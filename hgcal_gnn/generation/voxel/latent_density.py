@@ -83,10 +83,7 @@ class LatentDensity(nn.Module):
         given = noise(condition.n, latents.shape[1] + 1, own, random)
         even = 0.5 * (1 + torch.erf(given[:, -1:] / math.sqrt(2)))  # a normal number as an even one
         wanted = even * weight[:, -1:]
-        if is_traced():
-            chosen = (weight < wanted).sum(dim=1)
-        else:
-            chosen = torch.searchsorted(weight, wanted)[:, 0]
+        chosen = (weight < wanted).sum(dim=1) if is_traced() else torch.searchsorted(weight, wanted)[:, 0]
         chosen = chosen.clamp(max=own.shape[0] - 1)
         shift = away.gather(1, chosen[:, None]) * slope
         found: Tensor = latents[chosen] + shift + given[:, :-1] @ root.T
