@@ -97,7 +97,7 @@ class AdversarialModule(lightning.LightningModule):
         for number, player in enumerate(stage.players, start=first):
             if player.acts(iteration):
                 for group in optimisers[number].param_groups:
-                    group["lr"] = player.optimiser.rate(iteration, stage.iterations)
+                    group["lr"] = player.optimiser.rate(iteration, player.until or stage.iterations)
                 for _turn in range(player.turns):
                     self._step(player, optimisers[number], batch)
         self.iteration += 1

@@ -26,7 +26,7 @@ class OptimiserConfig(BaseModel):
     eps: PositiveFloat = Field(1e-8, description="of Adam and RMSprop: keeps steps of small gradients small")
     weight_decay: NonNegativeFloat = Field(0.0, description="of all weights, per step")
     schedule: Literal["constant", "exponential", "steps", "cyclic", "cosine"] = Field(
-        "constant", description="of the learning rate; cosine: down to 0 at the end of the stage"
+        "constant", description="of the learning rate; cosine: down to 0 at the last turn"
     )
     factor: PositiveFloat = Field(0.1, description="steps, exponential: of the learning rate; cyclic: lowest / highest")
     milestones: tuple[int, ...] = Field((), description="steps: iterations of the stage at which the factor applies")

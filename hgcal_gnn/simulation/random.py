@@ -61,13 +61,20 @@ def exponential(state: State) -> float:
 
 @njit(cache=True, nogil=True)
 def normal(state: State) -> float:
-    """Return a standard normal number (Marsaglia's polar method)."""
+    """Return a standard normal number."""
+    return two_normals(state)[0]
+
+
+@njit(cache=True, nogil=True)
+def two_normals(state: State) -> tuple[float, float]:
+    """Return two independent standard normal numbers (Marsaglia's polar method)."""
     while True:
         a = 2.0 * uniform(state) - 1.0
         b = 2.0 * uniform(state) - 1.0
         s = a * a + b * b
         if 0.0 < s < 1.0:
-            return a * math.sqrt(-2.0 * math.log(s) / s)
+            factor = math.sqrt(-2.0 * math.log(s) / s)
+            return a * factor, b * factor
 
 
 @njit(cache=True, nogil=True)

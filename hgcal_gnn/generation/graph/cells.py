@@ -19,7 +19,7 @@ cells afterwards; here cells are hit, and counts, sums and thresholds hold in th
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from hgcal_gnn.generation.graph.hits import HitBatch
 
 SAME_AREA = 0.02  # relative difference of areas that is left alone
+USUAL = 0.2  # of the iterations what is usual in layers is learned in; the flow of the layers comes after it
+AT_ONCE = 64  # showers made together: the numbers of more do not fit into the caches of processors
 
 
 class CellsConfig(GraphModelConfig):
@@ -66,10 +68,10 @@ class CellsConfig(GraphModelConfig):
     edges: Edges = Field(
         "cells", description="messages go along the edges of the cell graph, to the nearest 8 hits, or along none"
     )
-    layer_steps: PositiveInt = Field(2, description="midpoint steps of the flow of the layers")
+    layer_steps: PositiveInt = Field(3, description="midpoint steps of the flow of the layers")
     flow_steps: PositiveInt = Field(2, description="midpoint steps of the flow of the energies, where it is used")
     distil: NonNegativeFloat = Field(
-        0.0, description="iterations per iteration of the main stage in which one step learns from the flow; 0: never"
+        0.25, description="iterations per iteration of the main stage in which one step learns from the flow; 0: never"
     )
     clip: NonNegativeFloat = Field(1.0, description="largest norm of a gradient")
     optimiser: OptimiserConfig = Field(
@@ -96,8 +98,7 @@ class Networks(nn.Module):
             self.layers.incident.n_columns, config.place_width, config.place_rounds, config.components, config.context
         )
         sizes = (config.context, config.hit_width, config.message, config.rounds)
-        self.flow = HitNetwork(*sizes, n_waves=4)
-        self.one_step = HitNetwork(*sizes)
+        self.flow, self.one_step = HitNetwork(*sizes), HitNetwork(*sizes)
         self.seen_areas = Areas(n_layers)
 
 
@@ -135,25 +136,32 @@ class Cells(GraphModel):
         self.generating.seen_areas.fit(self.ground.tokens(sample.condition).area)
 
     def stages(self, iterations: int) -> Sequence[Stage]:
-        """All networks; then one step learns from the flow."""
-        parts, config = self.generating, self.config
+        """Train all networks, of the layers first what is usual, then the flow; then one step learns from the flow."""
+        parts, config, usual = self.generating, self.config, max(1, round(USUAL * iterations))
+        often: dict[str, Any] = {"turns": config.layer_turns, "clip": config.clip}
         main = (
             Player("generator", nn.ModuleList([parts.places, parts.flow]), self.hit_losses, config.optimiser,
                    clip=config.clip),
-            Player("layers", parts.layers, self.layer_losses, config.optimiser, turns=config.layer_turns,
-                   clip=config.clip),
+            Player("usual", parts.layers.usual, self.usual_losses, config.optimiser, until=usual, **often),
+            Player("layers", parts.layers.flow, self.layer_losses, config.optimiser, since=usual, **often),
         )  # fmt: skip
-        stages = [Stage("flow", main, iterations)]
+        # the learning rate falls to 0: the last weights are the best, whatever a check of few showers says
+        stages = [Stage("flow", main, iterations, warm_up=iterations - 1)]
         if config.distil:
             pupil = Player("generator", parts.one_step, self.distil_losses, config.optimiser, clip=config.clip)
-            stages.append(Stage("one_step", (pupil,), max(1, round(config.distil * iterations))))
+            more = max(1, round(config.distil * iterations))
+            stages.append(Stage("one_step", (pupil,), more, warm_up=more - 1))
         return stages
 
-    def layer_losses(self, batch: HitBatch) -> dict[str, Tensor]:
-        """Return the losses of `LayerModel`."""
+    def usual_losses(self, batch: HitBatch) -> dict[str, Tensor]:
+        """Return the loss of what is usual in layers."""
         seen, mips, tokens = self._look(batch)
-        losses = self.generating.layers.losses(self._sums(seen, mips, len(batch)), tokens, batch.condition)
-        return {"loss": losses["usual"] + losses["flow"], **losses}
+        return {"loss": self.generating.layers.usual_loss(self._sums(seen, mips, len(batch)), tokens, batch.condition)}
+
+    def layer_losses(self, batch: HitBatch) -> dict[str, Tensor]:
+        """Return the loss of the flow of the layers."""
+        seen, mips, tokens = self._look(batch)
+        return {"loss": self.generating.layers.flow_loss(self._sums(seen, mips, len(batch)), tokens, batch.condition)}
 
     def hit_losses(self, batch: HitBatch) -> dict[str, Tensor]:
         """Return the losses of places and energies."""
@@ -173,22 +181,29 @@ class Cells(GraphModel):
 
         The hits are those of the training showers, the energies are made: the flow is asked, not the truth.
         """
-        self.generating.seen_areas.distilled.fill_(1.0)
+        parts = self.generating
+        if parts.seen_areas.distilled == 0:  # the pupil begins as its teacher, from whom it has little to learn
+            parts.one_step.load_state_dict(parts.flow.state_dict())
+            parts.seen_areas.distilled.fill_(1.0)
         with torch.no_grad():
             seen, mips, tokens = self._look(batch)
             sums = self._sums(seen, mips, len(batch))
             density = self._density(sums, tokens, batch.condition)
             told = Told.of(density, density.of_cells(seen), sums, seen)
             start = torch.randn_like(mips)
-            end = flowed(self.generating.flow, told, start, self.config.flow_steps)
-        return {"loss": (self.generating.one_step(start, told) - end).square().mean()}
+            end = flowed(parts.flow, told, start, self.config.flow_steps)
+        return {"loss": (flowed(parts.one_step, told, start, None) - end).square().mean()}
 
     def generate(self, condition: Condition, random: torch.Generator | None = None, steps: int | None = None) -> Hits:
-        """Generate hits; without `steps` energies take a single one if that was learned."""
-        ground = self._ground(condition)
-        tokens = ground.tokens(condition)
-        n_steps = self.config.layer_steps if steps is None else steps
-        sums = self.generating.layers.sample(tokens, condition, random, n_steps)
+        """Generate hits; without `steps` energies take a single evaluation if that was learned."""
+        blocks = range(0, len(condition), AT_ONCE)
+        return Hits.joined(
+            self._generated(condition.rows(slice(start, start + AT_ONCE)), random, steps) for start in blocks
+        )
+
+    def _generated(self, condition: Condition, random: torch.Generator | None, steps: int | None) -> Hits:
+        tokens = self._ground(condition).tokens(condition)
+        sums = self.generating.layers.sample(tokens, condition, random, steps or self.config.layer_steps)
         density = self._density(sums, tokens, condition)
         return self._filled(self._counted(sums, density, tokens, random), density, condition, random, steps)
 
@@ -235,7 +250,7 @@ class Cells(GraphModel):
         told = Told.of(density, density.of_cells(seen), sums, seen)
         start = noise(len(cell), 1, seen.u, random)[:, 0]
         if steps is None and self.generating.seen_areas.distilled > 0:
-            normal = self.generating.one_step(start, told)
+            normal = flowed(self.generating.one_step, told, start, None)
         else:
             normal = flowed(self.generating.flow, told, start, steps or self.config.flow_steps)
         mips = shared_out(told.mips(normal), sums, self.config.threshold / seen.unit, seen)

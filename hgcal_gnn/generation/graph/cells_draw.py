@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit, prange
 
 from hgcal_gnn.simulation.deposit import CellFinder, find_cell
-from hgcal_gnn.simulation.random import normal, seed_stream, uniform
+from hgcal_gnn.simulation.random import seed_stream, two_normals, uniform
 
 if TYPE_CHECKING:
     from hgcal_gnn.arrays import F64, I64
@@ -68,8 +68,9 @@ def _draw_shower(
             chance, k = uniform(state), 0
             while k < share.shape[1] - 1 and chance > share[layer, k]:
                 k += 1
-            u = (middle[layer, k, 0] + factor * sigma[layer, k] * normal(state)) / steep
-            v = middle[layer, k, 1] + factor * sigma[layer, k] * normal(state)
+            along, beside = two_normals(state)
+            u = (middle[layer, k, 0] + factor * sigma[layer, k] * along) / steep
+            v = middle[layer, k, 1] + factor * sigma[layer, k] * beside
             row = find_cell(finder, plane[layer], x + u * cos - v * sin, y + u * sin + v * cos)
             if row >= 0 and _take(table, row):
                 cell[first + found] = row

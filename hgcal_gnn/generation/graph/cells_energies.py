@@ -75,7 +75,7 @@ class Told(NamedTuple):
 
 
 class HitNetwork(nn.Module):
-    """A number for each hit, made of another one: a velocity if it is told the time, else an energy of noise.
+    """What is added to the velocity of the number of each hit.
 
     Parameters
     ----------
@@ -86,32 +86,30 @@ class HitNetwork(nn.Module):
     n_rounds
         Of messages.
     n_waves
-        That tell the time; 0: it is not told.
+        That tell the time.
     """
 
-    def __init__(self, n_context: int, width: int, message: int, n_rounds: int, n_waves: int = 0) -> None:
+    def __init__(self, n_context: int, width: int, message: int, n_rounds: int, n_waves: int = 4) -> None:
         super().__init__()
-        self.waves = TimeWaves(n_waves) if n_waves else None
-        n = 1 + N_TOLD + n_context + 2 * n_waves
+        self.waves = TimeWaves(n_waves)
+        n = 1 + N_TOLD + n_context + self.waves.n_columns
         self.enter = nn.Sequential(nn.Linear(n, width), nn.SiLU(), nn.Linear(width, width))
         self.messages = nn.ModuleList(MessagePassing(width, message) for _ in range(n_rounds))
         self.of_layer = nn.ModuleList(nn.Linear(width, width) for _ in range(n_rounds))
         self.leave = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1))
 
-    def forward(self, x: Tensor, told: Told, time: Tensor | None = None) -> Tensor:
-        """Return a number per hit for numbers [n_hits] and times [n_hits]."""
+    def forward(self, x: Tensor, told: Told, time: Tensor) -> Tensor:
+        """Return the changes [n_hits] of `gaussian_velocity` at numbers [n_hits], times [n_hits or 1]."""
         seen = told.seen
-        columns = [x[:, None], told.numbers]
-        if self.waves is not None and time is not None:
-            columns.append(self.waves(time))
-        state = self.enter(torch.cat(columns, dim=1))
+        waves = self.waves(time).expand(len(x), -1)
+        state = self.enter(torch.cat([x[:, None], told.numbers, waves], dim=1))
         count = seen.layer_ptr.diff().clamp(min=1)[:, None]
         for messages, of_layer in zip(self.messages, self.of_layer, strict=True):
             state = messages(state, told.place, seen.adjacency)
             mean = pool_sum(state, seen.layer_ptr) / count
             state = state + of_layer(functional.silu(mean))[seen.row]
         found: Tensor = self.leave(state)[:, 0]
-        return found + (x if time is None else gaussian_velocity(x, time))
+        return found
 
 
 def flow_loss(network: HitNetwork, told: Told, mips: Tensor, shower: Tensor, n_showers: int) -> Tensor:
@@ -119,18 +117,19 @@ def flow_loss(network: HitNetwork, told: Told, mips: Tensor, shower: Tensor, n_s
     data = told.normal(mips)
     time = torch.rand(n_showers, device=data.device, dtype=data.dtype)[shower]
     point, wanted = on_the_way(data, torch.randn_like(data), time)
-    loss: Tensor = (network(point, told, time) - wanted).square().mean()
+    found = gaussian_velocity(point, time) + network(point, told, time)
+    loss: Tensor = (found - wanted).square().mean()
     return loss
 
 
-def flowed(network: HitNetwork, told: Told, noise: Tensor, steps: int) -> Tensor:
-    """Carry noise [n_hits] to energies, as `Told.normal` has them."""
+def flowed(network: HitNetwork, told: Told, noise: Tensor, steps: int | None) -> Tensor:
+    """Carry noise [n_hits] to energies, as `Told.normal` has them; see `carried`."""
 
-    def velocity(x: Tensor, time: float) -> Tensor:
-        found: Tensor = network(x, told, x.new_full((len(x),), time))
+    def change(x: Tensor, time: float) -> Tensor:
+        found: Tensor = network(x, told, x.new_full((1,), time))
         return found
 
-    return carried(noise, velocity, steps)
+    return carried(noise, change, steps)
 
 
 def shared_out(mips: Tensor, sums: LayerSums, least: Tensor, seen: Seen) -> Tensor:

@@ -43,18 +43,35 @@ def gaussian_velocity(x: Tensor, time: Tensor) -> Tensor:
     return factor.reshape(-1, *[1] * (x.ndim - 1)) * x
 
 
-def carried(noise: Tensor, velocity: Callable[[Tensor, float], Tensor], steps: int) -> Tensor:
-    """Carry noise from time 0 to 1 in steps of the midpoint rule: two evaluations of the velocity each."""
-    x, step = noise, 1 / steps
+def width_on_the_way(time: float) -> float:
+    """Return the width of points at a time if the data were standard normal, like the noise."""
+    return math.hypot(time, 1 - time)
+
+
+def carried(noise: Tensor, change: Callable[[Tensor, float], Tensor], steps: int | None) -> Tensor:
+    """Carry noise from time 0 to 1 along `gaussian_velocity` plus what a network adds to it.
+
+    Followed is the point in units of `width_on_the_way`, which would rest if the data were standard normal: no error of
+    a step comes from that part. In steps of the midpoint rule: two evaluations each. None: by the change at the start
+    alone, which is right for a pupil that has learned where the flow of its teacher ends.
+    """
+    if steps is None:
+        return noise + change(noise, 0.0)
+
+    def relative(point: Tensor, time: float) -> Tensor:
+        width = width_on_the_way(time)
+        return change(point * width, time) / width
+
+    point, step = noise, 1 / steps
     for number in range(steps):
         time = number * step
-        middle = x + 0.5 * step * velocity(x, time)
-        x = x + step * velocity(middle, time + 0.5 * step)
-    return x
+        middle = point + 0.5 * step * relative(point, time)
+        point = point + step * relative(middle, time + 0.5 * step)
+    return point
 
 
 class VectorFlow(nn.Module):
-    """A velocity of vectors, conditioned on numbers: blocks of two linear maps, each added to what there was.
+    """What is added to the velocity of vectors, given some numbers: blocks of two linear maps, each added to the state.
 
     Parameters
     ----------
@@ -76,25 +93,26 @@ class VectorFlow(nn.Module):
         self.leave = nn.Sequential(nn.SiLU(), nn.Linear(width, n))
 
     def forward(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
-        """Return the velocity [m, n] at points [m, n], times [m] and conditions [m, n_condition]."""
-        state = self.enter(torch.cat([x, condition, self.waves(time)], dim=1))
+        """Return the change [m, n] of `gaussian_velocity` at points [m, n], times [m or 1], conditions [m, ...]."""
+        state = self.enter(torch.cat([x, condition, self.waves(time).expand(len(x), -1)], dim=1))
         for block in self.blocks:
             state = state + block(state)
-        velocity: Tensor = gaussian_velocity(x, time) + self.leave(state)
-        return velocity
+        change: Tensor = self.leave(state)
+        return change
 
-    def loss(self, data: Tensor, condition: Tensor) -> Tensor:
-        """Return the mean squared error of the velocity at random times."""
+    def loss(self, data: Tensor, condition: Tensor, weight: Tensor) -> Tensor:
+        """Return the mean squared error of the velocity at random times, columns weighed by [n]."""
         time = torch.rand(len(data), device=data.device, dtype=data.dtype)
         point, wanted = on_the_way(data, torch.randn_like(data), time)
-        loss: Tensor = (self(point, time, condition) - wanted).square().mean()
+        found = gaussian_velocity(point, time) + self(point, time, condition)
+        loss: Tensor = ((found - wanted).square() * weight).mean()
         return loss
 
     def sample(self, noise: Tensor, condition: Tensor, steps: int) -> Tensor:
         """Carry noise [m, n] to data."""
 
-        def velocity(x: Tensor, time: float) -> Tensor:
-            found: Tensor = self(x, x.new_full((len(x),), time), condition)
+        def change(x: Tensor, time: float) -> Tensor:
+            found: Tensor = self(x, x.new_full((1,), time), condition)
             return found
 
-        return carried(noise, velocity, steps)
+        return carried(noise, change, steps)

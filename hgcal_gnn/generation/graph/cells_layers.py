@@ -28,6 +28,7 @@ LOG_WIDTHS = (-4.0, 4.0)  # of what is usual
 LOG_MEAN_WIDTHS = (-4.0, 0.7)  # of the logarithm of the energy per hit, whose tails would be endless
 LEAST, MOST = -5.0, 9.0  # ln of the energy per hit [MIP]
 N_SUMS = 2
+SUMS_COUNT = 10.0  # weight of a sum in the loss of the flow, that of a layer's numbers being 1
 FAR = 8.0  # widths from what is usual: sums further off count as that
 MOST_SCALED = 2.0  # layers are scaled by this factor at most
 TINY = 1e-3
@@ -103,6 +104,8 @@ class LayerModel(nn.Module):
         Times and noises per shower in a step of the training.
     """
 
+    weight: Tensor
+
     def __init__(self, n_layers: int, n_kinds: int, width: int, n_blocks: int, draws: int = 8) -> None:
         super().__init__()
         self.n_layers, self.draws = n_layers, draws
@@ -111,10 +114,28 @@ class LayerModel(nn.Module):
         self.usual_hits, self.usual_energy = _usual(told, 1), _usual(told + 1, 1)
         self.usual_centre = _usual(told + 2, 2)
         self.usual_sums = _usual(self.incident.n_columns, N_SUMS)
+        weight = torch.ones(4 * n_layers + N_SUMS)
+        weight[-N_SUMS:] = SUMS_COUNT
+        self.register_buffer("weight", weight / weight.mean(), persistent=False)
         self.flow = VectorFlow(4 * n_layers + N_SUMS, self.incident.n_columns, width, n_blocks)
 
-    def losses(self, sums: LayerSums, tokens: Tokens, condition: Condition) -> dict[str, Tensor]:
-        """Return minus the likelihood of what is usual, and the loss of the flow."""
+    @property
+    def usual(self) -> nn.ModuleList:
+        """The networks of what is usual; they learn before the flow, whose numbers they define."""
+        return nn.ModuleList([self.usual_hits, self.usual_energy, self.usual_centre, self.usual_sums])
+
+    def usual_loss(self, sums: LayerSums, tokens: Tokens, condition: Condition) -> Tensor:
+        """Return minus the logarithm of the likelihood of Gaussians of the usual means and widths, per layer."""
+        return self._looked_at(sums, tokens, condition)[0]
+
+    def flow_loss(self, sums: LayerSums, tokens: Tokens, condition: Condition) -> Tensor:
+        """Return the loss of the flow, at `draws` times per shower."""
+        with torch.no_grad():
+            whole = self._looked_at(sums, tokens, condition)[1].repeat(self.draws, 1)
+        return self.flow.loss(whole, self.incident(condition).repeat(self.draws, 1), self.weight)
+
+    def _looked_at(self, sums: LayerSums, tokens: Tokens, condition: Condition) -> tuple[Tensor, Tensor]:
+        """Return the loss of what is usual, and all distances from it, [n_showers, 4 n_layers + N_SUMS]."""
         told, root = self._told(tokens, condition), blurred_root(sums.n_hits)
         values = torch.cat([root[..., None], sums.log_mean[..., None], sums.centre], dim=2)
         mean, log_width = self._usual(told, sums.n_hits, sums.log_mean)
@@ -122,15 +143,14 @@ class LayerModel(nn.Module):
         has_hits = (sums.n_hits > 0).to(distance)[..., None].expand(-1, -1, 3)
         there = torch.cat([tokens.present.to(distance)[..., None], has_hits], dim=2)
         usual = ((0.5 * distance.square() + log_width) * there).sum(dim=(0, 1)) / there.sum(dim=(0, 1)).clamp(min=1)
-        distance = torch.where(there > 0, distance, torch.randn_like(distance)).detach()  # nothing to learn there
+        distance = torch.where(there > 0, distance, torch.randn_like(distance))  # nothing to learn there
         expected = self._expected(mean, log_width, tokens).detach()
         values = torch.stack([sums.energy(tokens) / condition.energy, sums.n_hits.sum(dim=1) / expected], dim=1)
         mean, log_width = _split(self.usual_sums(self.incident(condition)))
         of_sums = (values.clamp(min=TINY).log() - mean) / log_width.exp()
         usual_sums = (0.5 * of_sums.square() + log_width).mean(dim=0)
-        whole = torch.cat([distance.flatten(1), of_sums.detach().clamp(-FAR, FAR)], dim=1).repeat(self.draws, 1)
-        flow = self.flow.loss(whole, self.incident(condition).repeat(self.draws, 1))
-        return {"usual": usual.sum() + usual_sums.sum(), "flow": flow}
+        whole = torch.cat([distance.flatten(1), of_sums.clamp(-FAR, FAR)], dim=1)
+        return usual.sum() + usual_sums.sum(), whole
 
     def sample(self, tokens: Tokens, condition: Condition, random: torch.Generator | None, steps: int) -> LayerSums:
         """Draw the layers of showers."""

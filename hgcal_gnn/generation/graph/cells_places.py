@@ -16,21 +16,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hgcal_gnn.generation.graph.cells_shares import TINY, log_shares
 from hgcal_gnn.generation.graph.ground import N_FEATURES
-from hgcal_gnn.nn.pooling import pool_sum
 
 if TYPE_CHECKING:
     from hgcal_gnn.generation.graph.cells_layers import LayerSums
     from hgcal_gnn.generation.graph.ground import Seen, Tokens
 
 NARROWEST, FIRST, LAST = 0.2, 0.3, 20.0  # widths [cm]: the smallest there can be, and the range to begin with
-NEAR = 3.0  # cm from the axis; Gaussians are averaged over nearer cells in 19 points, over others to second order
-OWN_VARIANCE = 5 / (36 * math.sqrt(3))  # of a hexagon of area 1 along an axis
 RADII = (0.05, 60.0, 48)  # cm: first, last and number of circles over which clicks are turned into hits
 MOST_CLICKS = 7.0  # ln of clicks per hit
 N_DESCRIBED = 6, 4  # numbers of a layer and of a shower, see `_described`
 REACH = 2  # layers before and behind whose centres pull at the Gaussians of a layer
-TINY = 1e-12
 
 
 class Density(NamedTuple):
@@ -58,7 +55,7 @@ class Density(NamedTuple):
 
     def of_cells(self, seen: Seen) -> tuple[Tensor, Tensor]:
         """Return the logarithms of the expected share of clicks and of energy in the cells of hits, [n_hits] each."""
-        return _log_shares(self, seen)
+        return log_shares(self, seen)
 
     def hits_in(self, area: Tensor) -> Tensor:
         """Return how many cells of some area [n_showers, n_layers] the clicks of a layer hit on average."""
@@ -212,50 +209,6 @@ def _pulled(centre: Tensor, pull: Tensor) -> Tensor:
     """
     around = functional.pad(centre, (0, 0, REACH, REACH)).unfold(1, 2 * REACH + 1, 1)  # [..., 2, 2 REACH + 1]
     return (around * pull[..., None, :]).sum(dim=3)
-
-
-def _hexagon() -> Tensor:
-    """Return the centres of the 19 small hexagons that make up one of area 1, float32 [19, 2]."""
-    steps = [(a, b) for a in range(-2, 3) for b in range(-2, 3) if abs(a + b) <= 2]
-    points = torch.tensor([(a + b / 2, b * math.sqrt(3) / 2) for a, b in steps])
-    return points * math.sqrt(2 / math.sqrt(3) / len(steps))
-
-
-HEXAGON = _hexagon()
-
-
-def _log_shares(density: Density, seen: Seen) -> tuple[Tensor, Tensor]:
-    n_components = density.sigma.shape[2]
-    sigma, share, energy = (
-        part.reshape(-1, n_components)
-        for part in (density.sigma, density.log_share.exp(), density.log_energy_share.exp())
-    )
-    middle = density.middle.flatten(0, 1)
-    near = seen.u.square() + seen.v.square() < NEAR**2
-    far = ~near
-    centre = torch.stack([seen.u, seen.v], dim=1)[:, None]
-    inside = centre[near] + seen.area[near].sqrt()[:, None, None] * HEXAGON.to(centre)
-    widened = (sigma[seen.row[far]].square() + OWN_VARIANCE * seen.area[far, None]).sqrt()
-    gauss = centre.new_empty(len(centre), n_components)
-    gauss = gauss.index_put((near,), _mean_gauss(inside, middle[seen.row[near]], sigma[seen.row[near]]))
-    gauss = gauss.index_put((far,), _mean_gauss(centre[far], middle[seen.row[far]], widened))
-    gauss = gauss * seen.area[:, None]
-    shares = torch.stack([(gauss * of_layer[seen.row]).sum(dim=1) for of_layer in (share, energy)], dim=1)
-    # a rounding above 1 in all would be worth any number of clicks
-    total = pool_sum(shares, seen.layer_ptr).clamp(min=1.0)
-    clicks, energies = ((shares / total[seen.row]) + TINY).log().unbind(dim=1)
-    return clicks, energies
-
-
-def _mean_gauss(points: Tensor, middle: Tensor, sigma: Tensor) -> Tensor:
-    """Return the mean over points [n, n_points, 2] of round Gaussians of some middles and widths [n, n_components].
-
-    |p - m|^2 = |p|^2 - 2 p m + |m|^2: one product of matrices in place of a difference of every pair.
-    """
-    variance = sigma.square()
-    product = torch.baddbmm(middle.square().sum(dim=2)[:, None], points, middle.transpose(1, 2), alpha=-2)
-    squared = product + points.square().sum(dim=2, keepdim=True)
-    return (-0.5 * squared / variance[:, None]).exp().mean(dim=1) / (2 * math.pi * variance)
 
 
 class Areas(nn.Module):

@@ -14,9 +14,10 @@ from hgcal_gnn.generation.condition import Condition
 from hgcal_gnn.generation.graph.base import GraphSizes
 from hgcal_gnn.generation.graph.calorimeter import Calorimeter
 from hgcal_gnn.generation.graph.cells import Cells, CellsConfig
-from hgcal_gnn.generation.graph.cells_flow import carried, on_the_way
+from hgcal_gnn.generation.graph.cells_flow import carried, gaussian_velocity, on_the_way, width_on_the_way
 from hgcal_gnn.generation.graph.cells_layers import LayerSums, blurred_root, counted
-from hgcal_gnn.generation.graph.cells_places import HEXAGON, Density, click_losses
+from hgcal_gnn.generation.graph.cells_places import Density, click_losses
+from hgcal_gnn.generation.graph.cells_shares import HEXAGON, _in_torch, log_shares
 from hgcal_gnn.generation.graph.ground import Ground, Seen
 from hgcal_gnn.generation.graph.hits import HitBatch, HitMaker
 from hgcal_gnn.geometry.build import build_graph
@@ -207,9 +208,34 @@ def test_flow_along_straight_lines_is_exact():
     data, noise = torch.randn(5, 3), torch.randn(5, 3)
     point, velocity = on_the_way(data, noise, torch.full((5,), 0.25))
     torch.testing.assert_close(point, 0.75 * noise + 0.25 * data)
-    torch.testing.assert_close(carried(noise, lambda *_: velocity, 3), data)
-    half = carried(torch.ones(1), lambda x, _: -x, 50)
-    assert float(half) == pytest.approx(math.exp(-1), rel=1e-4)  # the midpoint rule has an error of second order
+
+    def rest(x, time):
+        return velocity - gaussian_velocity(x, torch.full((len(x),), time))
+
+    torch.testing.assert_close(carried(noise, rest, 100), data, atol=1e-3, rtol=1e-3)
+    errors = [float((carried(noise, rest, steps) - data).abs().max()) for steps in (10, 20)]
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.25)  # the midpoint rule has an error of second order
+
+
+def test_standard_normal_data_need_no_steps():
+    """Noise is as good as such data: where the network adds nothing every number of steps leaves it as it is."""
+    noise = torch.randn(7, 3)
+    for steps in (None, 1, 5):
+        torch.testing.assert_close(carried(noise, lambda x, _: torch.zeros_like(x), steps), noise)
+    times = torch.linspace(0, 1, 9)
+    width = torch.tensor([width_on_the_way(float(time)) for time in times])
+    slope = gaussian_velocity(torch.ones(9), times)  # of a point that stays where it is in units of the width
+    torch.testing.assert_close(slope * width.square(), 2 * times - 1)
+
+
+def test_shares_are_the_same_compiled_and_in_torch():
+    """Cells near and far, Gaussians narrow and wide, beside the cell and on it."""
+    random = torch.Generator().manual_seed(0)
+    places = (torch.rand(60, generator=random) * 12 - 2).tolist()
+    for sigma in (0.2, 0.9, 1.4, 20.0):
+        many, seen = density(3.0, sigma, (0.7, -0.2)), seen_cells(places, 1.2)
+        for compiled, in_torch in zip(log_shares(many, seen), _in_torch(many, seen), strict=True):
+            torch.testing.assert_close(compiled, in_torch, atol=6e-3, rtol=0)
 
 
 def test_hits_are_seen_along_the_flight(calorimeter):
