@@ -93,7 +93,7 @@ def use_engine(run: Path, generator: AnyGenerator) -> None:
     load_onnxruntime()
     folder = RunFolder(run)
     digest = hashlib.sha256(folder.weights.read_bytes() + folder.config.read_bytes())
-    digest.update(f"{__version__} {FORMAT} {generator.cells_sha256}".encode())
+    digest.update(f"{__version__} {FORMAT} {generator.cells_sha256} {getattr(generator, 'steps', None)}".encode())
     kept = cache_folder() / "onnx" / digest.hexdigest()[:16]
     complete = kept / "complete"
     if not complete.exists():

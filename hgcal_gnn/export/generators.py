@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hgcal_gnn.errors import UsageError
+from hgcal_gnn.export.cells import cells_in_onnx, cells_networks
 from hgcal_gnn.export.onnx_file import Session, traced
 from hgcal_gnn.export.trees import OnnxTree, tree_network
 from hgcal_gnn.export.voxels import OnnxImages, voxel_about, voxel_network
+from hgcal_gnn.generation.graph.cells import Cells
 from hgcal_gnn.generation.graph.generator import HitGenerator
 from hgcal_gnn.generation.graph.tree import TreeModel
 from hgcal_gnn.generation.models import kind_of
@@ -71,6 +73,8 @@ def use_onnx(generator: AnyGenerator, files: Mapping[str, bytes]) -> None:
         generator.images = OnnxImages(sessions[WHOLE], generator.grid.n_voxels)
     elif isinstance(generator, HitGenerator) and isinstance(generator.model, TreeModel):
         generator.hits = OnnxTree(sessions[WHOLE], generator.model)
+    elif isinstance(generator, HitGenerator) and isinstance(generator.model, Cells):
+        generator.hits = cells_in_onnx(generator.model, sessions).generate
 
 
 def _networks(generator: AnyGenerator) -> tuple[dict[str, Network], dict[str, Any]]:
@@ -80,5 +84,8 @@ def _networks(generator: AnyGenerator) -> tuple[dict[str, Network], dict[str, An
     if isinstance(generator, HitGenerator) and isinstance(generator.trained, TreeModel):
         own = {"threshold": generator.trained.config.threshold, "layers": generator.trained.planes.layer.tolist()}
         return {WHOLE: tree_network(generator.trained, generator.trained_on)}, own
+    if isinstance(generator, HitGenerator) and isinstance(generator.trained, Cells):
+        networks = cells_networks(generator.trained, generator.trained_on, generator.steps)
+        return networks, {"threshold": generator.trained.config.threshold, "steps": generator.steps}
     msg = f"{type(generator).__name__} cannot be exported"
     raise UsageError(msg)

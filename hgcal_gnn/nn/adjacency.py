@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TYPE_CHECKING
-
+from typing import TYPE_CHECKING, Any
 
 from hgcal_gnn.nn.segments import segment_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
     import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)

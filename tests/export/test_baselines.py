@@ -19,7 +19,7 @@ CASES = {
     "sum_sections": ({}, ("section_1", "section_2")),
     "layer_linear": ({}, ("layer_1", "layer_2", "layer_3")),
     "oracle": ({}, ("section_1", "section_2", "layer_1", "layer_2", "layer_3", *TRUTH)),
-    "bdt": ({"trees": 30, "leaf_showers": 20, "leaves": 7}, ("section_1", "energy")),
+    "bdt": ({"trees": 12, "leaf_showers": 20, "leaves": 4}, ("section_1", "energy")),
 }
 
 
