@@ -70,11 +70,11 @@ def use_onnx(generator: AnyGenerator, files: Mapping[str, bytes]) -> None:
         raise UsageError(msg)
     sessions = {name: Session(content) for name, content in files.items()}
     if isinstance(generator, VoxelGenerator):
-        generator.images = OnnxImages(sessions[WHOLE], generator.grid.n_voxels)
+        generator.engine = OnnxImages(sessions[WHOLE], generator.grid.n_voxels)
     elif isinstance(generator, HitGenerator) and isinstance(generator.model, TreeModel):
-        generator.hits = OnnxTree(sessions[WHOLE], generator.model)
+        generator.engine = OnnxTree(sessions[WHOLE], generator.model)
     elif isinstance(generator, HitGenerator) and isinstance(generator.model, Cells):
-        generator.hits = cells_in_onnx(generator.model, sessions).generate
+        generator.engine = cells_in_onnx(generator.model, sessions).generate
 
 
 def _networks(generator: AnyGenerator) -> tuple[dict[str, Network], dict[str, Any]]:

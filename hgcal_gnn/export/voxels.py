@@ -20,6 +20,7 @@ from hgcal_gnn.export.particles import (
     particle_inputs,
     tensors_of,
 )
+from hgcal_gnn.export.planes import in_planes
 from hgcal_gnn.generation.noise import NoiseTape
 from hgcal_gnn.generation.voxel.calo_shower_gan import CaloShowerGAN
 
@@ -36,7 +37,7 @@ IMAGE = {"unit": "GeV", "meaning": "deposits in voxels; those of at most the thr
 
 def voxel_network(generator: VoxelGenerator) -> Network:
     """Return the network of a trained voxel model: particles and noise in, images [GeV] out."""
-    model = generator.trained.traceable()
+    model = in_planes(generator.trained.traceable())
     particles = particle_inputs(generator.trained_on)
     noises = _noises(model, generator.trained_on)
     is_split = isinstance(model, CaloShowerGAN) and model.config.split

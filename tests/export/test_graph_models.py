@@ -51,11 +51,11 @@ def generator(kind, settings, calorimeter, steps=None):
 def both(made, files, n, seed):
     """Hits by PyTorch and by onnxruntime."""
     particles = Particles.of_beam(BEAM, n, seed=seed)
-    eager = made.hits
+    eager = made.engine
     expected = made.make(particles, seed=seed)
     use_onnx(made, files)
     found = made.make(particles, seed=seed)
-    made.hits = eager
+    made.engine = eager
     return expected, found
 
 

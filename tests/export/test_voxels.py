@@ -81,10 +81,10 @@ def test_the_same_showers(case):
         )
         particles = Particles.of_beam(beam, n, seed=seed)
         expected = made.make(particles, seed=seed)
-        eager = made.images
+        eager = made.engine
         use_onnx(made, files)
         found = made.make(particles, seed=seed)
-        made.images = eager
+        made.engine = eager
         assert np.ptp(expected, axis=0).max() > 1e-3 * expected.max() or n == 1  # it is not the same image always
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * expected.max())
         np.testing.assert_allclose(found.sum(axis=1), expected.sum(axis=1), rtol=1e-5)

@@ -38,15 +38,15 @@ class HitGenerator(Generator[Hits]):
     ----------
     trained
         The model before it was prepared.
-    hits
-        Makes hits of particles with random numbers and steps: the model, or another engine in its place.
+    engine
+        Makes hits of particles with random numbers and steps: the model, or what stands in its place.
     """
 
     def __init__(self, model: GraphModel, trained_on: TrainedOn, *, steps: int | None = None, **options: Any) -> None:
         super().__init__(trained_on, **options)
         self.trained = model.to(self.device).eval()
         self.model = self.trained.prepare()
-        self.hits: Callable[[Condition, torch.Generator, int | None], Hits] = self.model.generate
+        self.engine: Callable[[Condition, torch.Generator, int | None], Hits] = self.model.generate
         self.calorimeter = model.calorimeter
         self.steps = steps
 
@@ -70,7 +70,7 @@ class HitGenerator(Generator[Hits]):
         condition = self._told(Condition.of(particles, self.trained_on.pdg_ids))
         with torch.inference_mode():
             return Hits.joined(
-                self.hits(condition.rows(slice(start, stop)).to(self.device), random, self.steps).to("cpu")
+                self.engine(condition.rows(slice(start, stop)).to(self.device), random, self.steps).to("cpu")
                 for start, stop, random in self._blocks(len(particles), seed, first)
             )
 

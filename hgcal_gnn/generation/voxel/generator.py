@@ -39,15 +39,15 @@ class VoxelGenerator(Generator["F32"]):
     ----------
     trained
         The model before it was prepared.
-    images
-        Makes images [n, n_voxels] of particles with random numbers: the model, or another engine in its place.
+    engine
+        Makes images [n, n_voxels] of particles with random numbers: the model, or what stands in its place.
     """
 
     def __init__(self, model: VoxelModel, grid: VoxelGrid, trained_on: TrainedOn, **options: Any) -> None:
         super().__init__(trained_on, **options)
         self.trained = model.to(self.device).eval()
         self.model = self.trained.prepare()
-        self.images: Callable[[Condition, torch.Generator], Tensor] = self.model.generate
+        self.engine: Callable[[Condition, torch.Generator], Tensor] = self.model.generate
         self.grid = grid
 
     @property
@@ -72,7 +72,7 @@ class VoxelGenerator(Generator["F32"]):
         with torch.inference_mode():
             for start, stop, random in self._blocks(len(particles), seed, first):
                 rows = condition.rows(slice(start, stop)).to(self.device)
-                found[start:stop] = self.images(rows, random).cpu().numpy()
+                found[start:stop] = self.engine(rows, random).cpu().numpy()
         return found
 
     def to_showers(self, made: F32, particles: Particles, *, seed: int = 0) -> Showers:
