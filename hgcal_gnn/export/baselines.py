@@ -86,7 +86,7 @@ class _Oracle(_Sum):
 
     def forward(self, variables: Tensor) -> Tensor:
         layers, sections = variables[:, self.layers], variables[:, self.sections]
-        f_em, start, leaked = variables[:, self.truth].split(1, dim=1)
+        f_em, start, leaked = variables[:, self.truth].chunk(len(TRUTH), dim=1)
         energy = layers.sum(dim=1, keepdim=True)
         by_start = torch.where(start == torch.arange(1, len(self.layers) + 1, dtype=start.dtype), energy, 0.0)
         curved = energy * energy.clamp(min=1.0).log()

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from hgcal_gnn.export.onnx_file import Input, Network
 from hgcal_gnn.export.particles import N_EXAMPLES, SHOWERS, NoiseInput, noise_inputs, particle_inputs
 from hgcal_gnn.generation.condition import Condition
-from hgcal_gnn.generation.graph.cells_energies import Told, flowed
+from hgcal_gnn.generation.graph.cells_energies import N_TOLD, Told, flowed
 from hgcal_gnn.generation.graph.cells_layers import LayerSums
 from hgcal_gnn.generation.graph.cells_places import Density
 from hgcal_gnn.generation.graph.ground import Seen, Tokens
@@ -217,8 +217,7 @@ def _sums(n_layers: int) -> dict[str, Tensor]:
 
 def _hits(model: Cells) -> dict[str, Input]:
     """Return four hits of one shower in a row, in two layers, for the shapes alone."""
-    network, n = model.generating.flow, 4
-    columns = network.enter[0].in_features - 1 - network.waves.n_columns
+    n, columns = 4, N_TOLD + model.config.context
     layer_ptr = torch.zeros(2 * model.ground.n_layers + 1, dtype=torch.int64)
     layer_ptr[1], layer_ptr[2:] = 2, n
     edges = Adjacency(

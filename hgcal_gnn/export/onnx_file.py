@@ -125,7 +125,7 @@ def traced(network: Network, about: Mapping[str, Any]) -> bytes:
     for node in model.graph.all_nodes():
         node.metadata_props.clear()  # where in which file the operation was found
         node.doc_string = None
-    names = [value.name for value in model.graph.inputs]
+    names = [name for name in network.inputs if name in {value.name for value in model.graph.inputs}]
     told = {
         **about, "format": FORMAT, "version": __version__,
         "inputs": {name: dict(network.inputs[name].about) for name in names},

@@ -101,7 +101,7 @@ def particle_inputs(trained_on: TrainedOn) -> dict[str, Input]:
     """Return incident particles as inputs, as `tensors_of` has them."""
     kinds = {str(number): particle_name(pdg_id) for number, pdg_id in enumerate(trained_on.pdg_ids)}
     low, high = trained_on.energy
-    about = {
+    about: dict[str, dict[str, Any]] = {
         "energy": {"unit": "GeV", "meaning": "total energy", "trained_on": [low, high]},
         "direction": {"unit": "", "meaning": "unit vector of the flight"},
         "vertex": {"unit": "cm", "meaning": "where the particle starts"},

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 import math
+from functools import reduce
 from itertools import product
+from operator import add
 from typing import TypeVar
 
 import torch
@@ -47,6 +49,8 @@ class PlaneConvolution(nn.Module):
         Zeros on both sides of each axis.
     """
 
+    bias: Tensor | None
+
     def __init__(self, weight: Tensor, bias: Tensor | None, padding: tuple[int, int, int]) -> None:
         super().__init__()
         n_out, self.depth, self.padding = weight.shape[0], weight.shape[2], padding
@@ -63,7 +67,7 @@ class PlaneConvolution(nn.Module):
         n_planes = planes.shape[1] - self.depth + 1
         if self.depth > 1:
             planes = torch.cat([planes[:, i : i + n_planes] for i in range(self.depth)], dim=2)
-        found = conv2d(planes.flatten(0, 1), self.get_buffer("weight"), self.bias, padding=across)  # type: ignore[arg-type]
+        found = conv2d(planes.flatten(0, 1), self.get_buffer("weight"), self.bias, padding=across)
         return found.reshape(-1, n_planes, *found.shape[1:]).transpose(1, 2)
 
 
@@ -74,6 +78,8 @@ class SingleChannel(nn.Module):
     ----------
     As of `PlaneConvolution`, for one channel.
     """
+
+    bias: Tensor | None
 
     def __init__(self, weight: Tensor, bias: Tensor | None, padding: tuple[int, int, int]) -> None:
         super().__init__()
@@ -88,11 +94,11 @@ class SingleChannel(nn.Module):
         products = pad(products, [side for zeros in reversed(self.padding) for side in (zeros, zeros)])
         lengths = [size + 2 * zeros - width + 1 for size, zeros, width in zip(
             shape, self.padding, self.kernel, strict=True)]  # fmt: skip
-        found = None
-        for number, (i, j, k) in enumerate(product(*map(range, self.kernel))):
-            one = products[:, number, i : i + lengths[0], j : j + lengths[1], k : k + lengths[2]]
-            found = one if found is None else found + one
-        assert found is not None  # noqa: S101 - a kernel has an element
+        parts = [
+            products[:, number, i : i + lengths[0], j : j + lengths[1], k : k + lengths[2]]
+            for number, (i, j, k) in enumerate(product(*map(range, self.kernel)))
+        ]
+        found = reduce(add, parts)
         return found[:, None] if self.bias is None else found[:, None] + self.bias
 
 
@@ -109,8 +115,9 @@ def _is_plain(layer: nn.Conv3d | nn.ConvTranspose3d) -> bool:
 
 def _transposed(layer: nn.ConvTranspose3d) -> nn.Module | None:
     """Return what does the same as a transposed convolution, None where there is nothing better."""
-    if _is_plain(layer) and set(layer.output_padding) == {0}:  # a convolution with the filter turned around
-        less = [size - 1 - int(zeros) for size, zeros in zip(layer.kernel_size, layer.padding, strict=True)]
+    if not isinstance(layer.padding, str) and _is_plain(layer) and set(layer.output_padding) == {0}:
+        # a convolution with the filter turned around
+        less = [size - 1 - zeros for size, zeros in zip(layer.kernel_size, layer.padding, strict=True)]
         if min(less) >= 0 and max(layer.kernel_size) == 3:
             weight = layer.weight.detach().transpose(0, 1).flip(2, 3, 4)
             return _convolution(weight, layer.bias, (less[0], less[1], less[2]))

@@ -6,7 +6,7 @@ leaves share a cell, which is left to `TreeModel.lit`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -24,6 +24,8 @@ from hgcal_gnn.export.particles import (
 from hgcal_gnn.generation.noise import NoiseTape
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
 
     from hgcal_gnn.export.onnx_file import Session
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.generation.graph.tree import TreeModel
     from hgcal_gnn.generation.weights import TrainedOn
 
-OUTPUTS = {
+OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     "n_hits": {"unit": "", "meaning": "hits of the shower, a whole number"},
     "visible": {"unit": "GeV", "meaning": "sum of the deposits"},
     "leaves": {

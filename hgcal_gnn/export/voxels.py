@@ -40,8 +40,7 @@ def voxel_network(generator: VoxelGenerator) -> Network:
     model = in_planes(generator.trained.traceable())
     particles = particle_inputs(generator.trained_on)
     noises = _noises(model, generator.trained_on)
-    is_split = isinstance(model, CaloShowerGAN) and model.config.split
-    module = _Split(model) if is_split else _Images(model)
+    module = _Split(model) if isinstance(model, CaloShowerGAN) and model.config.split else _Images(model)
     return Network(module, particles | noise_inputs(noises), {"image": IMAGE})
 
 
