@@ -85,7 +85,7 @@ def test_cells(calorimeter):
     assert set(files) == {"layers", "places", "energies"}
     for n, seed in ((12, 3), (1, 4)):
         expected, found = both(made, files, n, seed)
-        assert len(expected.cell) > 10 * n
+        assert len(expected.cell) > 3 * n
         assert close(found, expected) > 0.7
     model, parts = made.model, made.model.generating
     condition = made._told(Condition.of(Particles.of_beam(BEAM, 7), (22,)))
