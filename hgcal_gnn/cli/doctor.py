@@ -11,7 +11,7 @@ from hgcal_gnn.cli import arguments as args
 
 PACKAGES = (
     "numpy", "scipy", "numba", "pyarrow", "uproot", "awkward", "h5py", "safetensors", "networkx", "matplotlib",
-    "torch", "torch-geometric", "pytorch-lightning", "torch-scatter", "showerdata", "dask",
+    "torch", "torch-geometric", "pytorch-lightning", "torch-scatter", "showerdata", "dask", "onnx", "onnxruntime",
 )  # fmt: skip
 
 

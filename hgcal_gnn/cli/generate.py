@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from hgcal_gnn.geometry.cells import CellTable
     from hgcal_gnn.geometry.graph import CellGraph
     from hgcal_gnn.geometry.material import MaterialProfile
+
+
+class Engine(StrEnum):
+    """What runs the networks."""
+
+    torch = "torch"
+    onnx = "onnx"
+
 
 MANY = 0.1  # share of showers without hits that is worth a warning
 
@@ -66,6 +75,9 @@ def generate(
     layout: Annotated[
         str, typer.Option(help="Of an .h5 file: calochallenge, lcd, showerdata, ... Default: that of the detector.")
     ] = "",
+    engine: Annotated[
+        Engine, typer.Option(help="What computes: torch, or onnx (onnxruntime): the same showers up to rounding.")
+    ] = Engine.torch,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads. Default: all processors.")] = None,
     extrapolate: Annotated[
@@ -104,6 +116,7 @@ def generate(
     use_threads(threads)
     geometry = _geometry(graph, detector, material)
     generator = load_generator(run, device=device, batch_size=batch_size, steps=steps, geometry=geometry)
+    _use(engine, run, generator)
     if like is None:
         particles, told = _of_beam(generator, options, seed)
         n, source = int(number or 0), "the beam"
@@ -113,6 +126,7 @@ def generate(
     check_request(Asked.of(particles, n), generator.trained_on, source=source, extrapolate=extrapolate)
     cells = _cells(run, generator, geometry) if needs_cells else None
     about = {"particles": told, "weights": weights_digest(run), **({} if steps is None else {"steps": str(steps)})}
+    about |= {} if engine is Engine.torch else {"engine": engine.value}
     started = time.perf_counter()
     with compile_note(), resumable(output), progress_bar("generating", total=n, unit="shower") as bar:
         found = write_generated(
@@ -129,6 +143,14 @@ def generate(
         _report(report, about | {"seed": str(seed)} | took, overwrite=overwrite)
     if found.empty > MANY * made:
         print(f"warning: {found.empty} of {made} generated showers have no hit", file=sys.stderr)
+
+
+def _use(engine: Engine, run: Path, generator: AnyGenerator) -> None:
+    """Let a generator run in what was asked for."""
+    if engine is Engine.onnx:
+        from hgcal_gnn.cli.export import use_engine
+
+        use_engine(run, generator)
 
 
 def _report(path: Path, content: dict[str, Any], *, overwrite: bool) -> None:

@@ -57,6 +57,11 @@ class Condition(NamedTuple):
     def __len__(self) -> int:
         return self.energy.shape[0]
 
+    @property
+    def n(self) -> int:
+        """Number of particles; unlike `len` it stays a symbol where a model is exported."""
+        return self.energy.shape[0]
+
     def rows(self, rows: Tensor | slice) -> Condition:
         """Return some of the particles."""
         return Condition(*(part[rows] for part in self))

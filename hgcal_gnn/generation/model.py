@@ -78,8 +78,15 @@ class GeneratorModel(nn.Module, ABC):
         """Return a model that generates the same, up to rounding, in less time, for that only; default: itself."""
         return self
 
+    def traceable(self) -> Self:
+        """Return a model that generates the same, up to rounding, by operations that can be exported; for that only.
+
+        Default: what `prepare` returns.
+        """
+        return self.prepare()
+
     def _with_generating(self, generating: nn.Module) -> Self:
-        """Return the same model with another generating part, for `prepare`; all else is shared."""
+        """Return the same model with another generating part, for `prepare` and `traceable`; all else is shared."""
         other = copy.copy(self)
         other._modules = {**self._modules, "generating": generating}
         return other

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+from hgcal_gnn.nn.segments import segment_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +37,12 @@ class Adjacency:
     @property
     def n_nodes(self) -> int:
         """Number of nodes."""
-        return len(self.rowptr) - 1
+        return self.rowptr.shape[0] - 1
 
     @property
     def n_edges(self) -> int:
         """Number of directed edges."""
-        return len(self.col)
+        return self.col.shape[0]
 
     @cached_property
     def degree(self) -> Tensor:
@@ -49,7 +52,7 @@ class Adjacency:
     @cached_property
     def row(self) -> Tensor:
         """Node each edge belongs to, int64 [n_edges]."""
-        return torch.repeat_interleave(torch.arange(self.n_nodes, device=self.col.device), self.degree)
+        return segment_of(self.rowptr, self.n_edges)
 
     def norm(self, dtype: torch.dtype) -> Tensor:
         """Return 1 / sqrt(1 + neighbours), [n_nodes]; an edge of a graph convolution weighs the product at its ends."""

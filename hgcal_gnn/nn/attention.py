@@ -92,7 +92,7 @@ def attend(
         largest = of_nodes.scatter_reduce(0, row[:, None].expand_as(of_edges), of_edges, "amax")
     edge, itself = (of_edges - largest[row]).exp(), (of_nodes - largest).exp()
     total = itself.index_add(0, row, edge)
-    heads = value.view(len(value), *score.shape)
+    heads = value.view(value.shape[0], *score.shape)
     summed = (itself[:, :, None] * heads).index_add(0, row, edge[:, :, None] * heads.index_select(0, col))
     average: Tensor = summed / total[:, :, None]
     return average.flatten(1)
@@ -100,6 +100,6 @@ def attend(
 
 def _scores(together: Tensor, score: Tensor) -> Tensor:
     """Return one score per head, [n, n_heads], of [n, n_columns]."""
-    heads = nn.functional.leaky_relu(together, SLOPE).view(len(together), *score.shape)
+    heads = nn.functional.leaky_relu(together, SLOPE).view(together.shape[0], *score.shape)
     summed: Tensor = (heads * score).sum(dim=2)
     return summed

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from hgcal_gnn.nn.threads import is_traced
+
 
 class LocallyConnected2d(nn.Module):
     """A convolution with weights of its own at each place of the output; channels last.
@@ -86,13 +88,29 @@ def locally_connected(
     """Apply weights and biases in the layout of `LocallyConnected2d` to [n, rows, columns, n_in]."""
     if any(padding):
         x = functional.pad(x, (0, 0, padding[1], padding[1], padding[0], padding[0]))
+    if is_traced():
+        return _traced(x, weight, bias, kernel, stride)
     windows: Tensor = _Windows.apply(x, kernel, stride)  # type: ignore[no-untyped-call]
     rows, columns = (
         (size - window) // step + 1 for size, window, step in zip(x.shape[1:3], kernel, stride, strict=True)
     )
     # one matrix product per place: [n, window] x [window, n_out]
     found = torch.bmm(windows, weight) if bias is None else torch.baddbmm(bias, windows, weight)
-    return found.view(rows, columns, len(x), -1).permute(2, 0, 1, 3)
+    return found.view(rows, columns, x.shape[0], -1).permute(2, 0, 1, 3)
+
+
+def _traced(x: Tensor, weight: Tensor, bias: Tensor | None, kernel: tuple[int, int], stride: tuple[int, int]) -> Tensor:
+    """Do the same for an export: what windows see are slices side by side."""
+    rows, columns = (
+        (size - window) // step + 1 for size, window, step in zip(x.shape[1:3], kernel, stride, strict=True)
+    )
+    places = x.permute(1, 2, 0, 3)
+    down, right = ([slice(at, at + (n - 1) * step + 1, step) for at in range(window)]
+                   for n, window, step in zip((rows, columns), kernel, stride, strict=True))  # fmt: skip
+    windows = torch.cat([places[row, column] for row in down for column in right], dim=3)
+    found = windows @ weight.reshape(rows, columns, *weight.shape[1:])
+    found = found if bias is None else found + bias.reshape(rows, columns, *bias.shape[1:])
+    return found.permute(2, 0, 1, 3)
 
 
 class _Windows(torch.autograd.Function):
@@ -108,7 +126,7 @@ class _Windows(torch.autograd.Function):
             2, kernel[1], stride[1]
         )  # [n, r, c, channels, rows, columns]
         ctx.shape, ctx.kernel, ctx.stride, ctx.places = x.shape, kernel, stride, windows.shape[1:3]
-        return windows.permute(1, 2, 0, 4, 5, 3).reshape(math.prod(ctx.places), len(x), -1)
+        return windows.permute(1, 2, 0, 4, 5, 3).reshape(math.prod(ctx.places), x.shape[0], -1)
 
     @staticmethod
     @once_differentiable

@@ -9,7 +9,8 @@ import torch
 from numba import njit, prange
 from torch import Tensor
 
-from hgcal_gnn.nn.threads import array, is_compiled_for, use_torch_threads
+from hgcal_gnn.nn.segments import segment_of
+from hgcal_gnn.nn.threads import array, is_compiled_for, is_traced, use_torch_threads
 
 if TYPE_CHECKING:
     from hgcal_gnn.arrays import I64, Array
@@ -34,6 +35,8 @@ def nearest_nodes(place: Tensor, ptr: Tensor, k: int) -> Tensor:
     """
     if place.dtype in {torch.float16, torch.bfloat16}:
         place = place.float()
+    if is_traced():
+        return nearest_of_all(place, ptr, k)
     if is_compiled_for(place):
         found = torch.full((len(place), k), NONE, dtype=torch.int64)
         use_torch_threads()
@@ -61,6 +64,20 @@ def nearest_of_padded(place: Tensor, ptr: Tensor, k: int) -> Tensor:
         of_graph = torch.where(value.isinf(), NONE, bounds[:-1, None, None] + slot)
         found[rows[there], : of_graph.shape[2]] = of_graph[there]
     return found
+
+
+def nearest_of_all(place: Tensor, ptr: Tensor, k: int) -> Tensor:
+    """Do the same with operations that can be exported, by the distances of all pairs of nodes of the batch."""
+    n = place.shape[0]
+    graph, number = segment_of(ptr, n), torch.arange(n, device=place.device)
+    square = place.new_zeros(n, n)
+    for axis in range(place.shape[1]):
+        square = square + (place[None, :, axis] - place[:, None, axis]).square()
+    apart = (graph[:, None] == graph) & (number[:, None] != number)
+    distance = torch.where(apart, square, torch.inf)
+    more = torch.cat([distance, torch.full((n, k), torch.inf, device=place.device)], dim=1)  # there may be fewer nodes
+    value, found = more.topk(k, dim=1, largest=False)
+    return torch.where(value.isinf(), NONE, found)
 
 
 @njit(cache=True, parallel=True)

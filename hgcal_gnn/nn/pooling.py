@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numba import njit, prange
 
-from hgcal_gnn.nn.threads import array, is_compiled_for, use_torch_threads
+from hgcal_gnn.nn.segments import segment_of
+from hgcal_gnn.nn.threads import array, is_compiled_for, is_traced, use_torch_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,8 +47,13 @@ def pool_max(values: Tensor, ptr: Tensor) -> Tensor:
     return torch.where((ptr.diff() > 0)[:, None], largest, 0.0)
 
 
-def spread(of_graphs: Tensor, ptr: Tensor) -> Tensor:
-    """Give every node the row of its graph: [n_graphs, n_columns] to [n_nodes, n_columns]."""
+def spread(of_graphs: Tensor, ptr: Tensor, n_nodes: int | None = None) -> Tensor:
+    """Give every node the row of its graph: [n_graphs, n_columns] to [n_nodes, n_columns].
+
+    `n_nodes` need not be told but where a network is exported.
+    """
+    if n_nodes is not None:
+        return of_graphs.index_select(0, segment_of(ptr, n_nodes))
     return torch.repeat_interleave(of_graphs, ptr.diff(), dim=0)
 
 
@@ -56,7 +62,7 @@ class _PoolSum(torch.autograd.Function):
     def forward(ctx: Any, values: Tensor, ptr: Tensor) -> Tensor:
         ctx.ptr = ptr
         if not is_compiled_for(values):  # the gradient below can be differentiated again, that of torch cannot
-            return torch.segment_reduce(values, "sum", offsets=ptr, axis=0, initial=0)
+            return _plain_sum(values, ptr)
         total = values.new_empty((len(ptr) - 1, values.shape[1]))
         use_torch_threads()
         _sum_rows(array(values), array(ptr), array(total))
@@ -65,6 +71,13 @@ class _PoolSum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return spread(gradient, ctx.ptr), None
+
+
+def _plain_sum(values: Tensor, ptr: Tensor) -> Tensor:
+    if not is_traced():
+        return torch.segment_reduce(values, "sum", offsets=ptr, axis=0, initial=0)
+    total = values.new_zeros((ptr.shape[0] - 1, values.shape[1]), dtype=torch.float64)  # as exact as the kernel
+    return total.index_add(0, segment_of(ptr, values.shape[0]), values.double()).to(values.dtype)
 
 
 @njit(cache=True, parallel=True)

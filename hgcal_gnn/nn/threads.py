@@ -18,8 +18,16 @@ LAUNCHED = numba.get_num_threads()  # that numba can have, when nobody has asked
 
 
 def is_compiled_for(*tensors: Tensor) -> bool:
-    """Say whether the compiled kernels take these tensors of numbers: on the CPU, in single or double precision."""
-    return all(tensor.device.type == "cpu" and tensor.dtype in COMPILED for tensor in tensors)
+    """Say whether the compiled kernels take these tensors of numbers: on the CPU, in single or double precision.
+
+    Not while a network is traced, for an export: then all that happens must be operations of PyTorch.
+    """
+    return not is_traced() and all(tensor.device.type == "cpu" and tensor.dtype in COMPILED for tensor in tensors)
+
+
+def is_traced() -> bool:
+    """Say whether operations are written down for later rather than done: sizes and numbers are symbols then."""
+    return torch.compiler.is_compiling()
 
 
 def use_torch_threads() -> None:

@@ -78,12 +78,15 @@ class RegressionInputs:
     ----------
     variables
         Names of the high-level variables, sets replaced by their members.
+    detector
+        Its name.
     """
 
     def __init__(self, graph: CellGraph, material: MaterialProfile, needs: InputNeeds) -> None:
         check_features(needs.features)
         self.needs = needs
         self.cells_sha256 = graph.cells_sha256
+        self.detector = graph.cells.detector
         self.numbers = CellNumbers.of(graph.cells, material)
         self.variables = variable_names(self.numbers, needs.variables)
         self._columns = [FEATURES.index(name) for name in needs.features]

@@ -41,7 +41,7 @@ def generator(
     )
     made = VoxelGenerator(model, grid, TrainedOn((22,), (10.0, 100.0)), batch_size=batch_size)
     if plain:
-        made.model = model.eval()
+        made.engine = model.eval().generate
     return made
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 
+import awkward as ak
 import numpy as np
 import pytest
+import uproot
 
 from hgcal_gnn.generation import sample_file
 from hgcal_gnn.generation.weights import GeneratorWeights, TrainedOn
@@ -15,6 +17,7 @@ from hgcal_gnn.showers.convert import convert
 from hgcal_gnn.showers.convert.hdf5_source import Hdf5Options
 from hgcal_gnn.showers.store import open_store, write_showers
 from tests.cli.made_generator import DETECTOR
+from tests.showers.made_root import hgcal_branches, toy_cells, write_tree
 
 
 def test_the_same_command_gives_the_same_file(run, untrained_generator, tmp_path):
@@ -78,6 +81,29 @@ def test_root_and_hdf5_files_hold_the_showers_of_the_store(run, untrained_genera
         np.testing.assert_array_equal(again.n_hits, whole.n_hits)
         np.testing.assert_allclose(again.visible, whole.visible, rtol=1e-5)
         np.testing.assert_allclose(again.incident_energy, whole.incident_energy, rtol=1e-6)
+
+
+def test_a_root_file_has_the_branches_of_the_ntuples(run, untrained_generator, tmp_path):
+    """Those that a digitisation or an analysis of simulated showers reads, of the same kinds and in the same units."""
+    for ending in ("arrow", "root"):
+        assert run("generate", untrained_generator, "-n", 20, "-o", f"a.{ending}").code == 0
+    write_tree(tmp_path / "ntuple.root", hgcal_branches(toy_cells()))
+    showers, cells = open_store(tmp_path / "a.arrow").read(slice(None)), make_detector(DETECTOR)
+    with uproot.open(tmp_path / "a.root") as ours, uproot.open(tmp_path / "ntuple.root") as theirs:
+        tree, ntuple = (next(item for _, item in file.items(filter_classname="TTree")) for file in (ours, theirs))
+        names = ("detId", "layer", "x", "y", "E"), ("eta", "phi", "E")
+        wanted = [f"{group}_{name}" for group, of in zip(("simHit", "genPart"), names, strict=True) for name in of]
+        found = tree.arrays(wanted)
+        assert all(found[name].ndim == 2 for name in wanted)  # lists of hits and of particles
+        for name in set(wanted) & set(ntuple.keys()):
+            assert found[name].layout.content.dtype.kind == ntuple[name].array().layout.content.dtype.kind, name
+    assert ak.num(found.simHit_E).tolist() == showers.n_hits.tolist()
+    flat = {name: ak.flatten(found[name]).to_numpy() for name in wanted}
+    np.testing.assert_array_equal(flat["simHit_detId"], cells.cell_id[showers.cell])
+    np.testing.assert_array_equal(flat["simHit_layer"], cells.layer[showers.cell])
+    np.testing.assert_allclose(flat["simHit_x"], cells.x[showers.cell])
+    np.testing.assert_allclose(flat["simHit_E"], showers.energy)
+    np.testing.assert_allclose(flat["genPart_E"], showers.incident_energy)
 
 
 def test_the_particles_of_a_store_are_taken_in_order(run, untrained_generator, tmp_path):

@@ -71,7 +71,7 @@ class Told(NamedTuple):
 
     def mips(self, normal: Tensor) -> Tensor:
         """Undo `normal`."""
-        return (SPREAD * normal.clamp(-20, 20) + self.log_guess).exp()
+        return (SPREAD * normal.clamp(-20.0, 20.0) + self.log_guess).exp()
 
 
 class HitNetwork(nn.Module):
@@ -101,7 +101,7 @@ class HitNetwork(nn.Module):
     def forward(self, x: Tensor, told: Told, time: Tensor) -> Tensor:
         """Return the changes [n_hits] of `gaussian_velocity` at numbers [n_hits], times [n_hits or 1]."""
         seen = told.seen
-        waves = self.waves(time).expand(len(x), -1)
+        waves = self.waves(time).expand(x.shape[0], -1)
         state = self.enter(torch.cat([x[:, None], told.numbers, waves], dim=1))
         count = seen.layer_ptr.diff().clamp(min=1)[:, None]
         for messages, of_layer in zip(self.messages, self.of_layer, strict=True):

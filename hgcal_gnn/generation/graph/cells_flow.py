@@ -94,7 +94,7 @@ class VectorFlow(nn.Module):
 
     def forward(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
         """Return the change [m, n] of `gaussian_velocity` at points [m, n], times [m or 1], conditions [m, ...]."""
-        state = self.enter(torch.cat([x, condition, self.waves(time).expand(len(x), -1)], dim=1))
+        state = self.enter(torch.cat([x, condition, self.waves(time).expand(x.shape[0], -1)], dim=1))
         for block in self.blocks:
             state = state + block(state)
         change: Tensor = self.leave(state)

@@ -156,7 +156,7 @@ class LayerModel(nn.Module):
 
     def sample(self, tokens: Tokens, condition: Condition, random: torch.Generator | None, steps: int) -> LayerSums:
         """Draw the layers of showers."""
-        start = noise(len(condition), self.flow.n, tokens.depth, random)
+        start = noise(condition.n, self.flow.n, tokens.depth, random)
         whole = self.flow.sample(start, self.incident(condition), steps)
         distance = whole[:, :-N_SUMS].reshape(-1, self.n_layers, 4)
         told = self._told(tokens, condition)

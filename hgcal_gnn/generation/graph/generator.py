@@ -13,6 +13,8 @@ from hgcal_gnn.generation.graph.hits import Hits, lit
 from hgcal_gnn.showers.showers import Showers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hgcal_gnn.arrays import Bools
     from hgcal_gnn.generation.graph.base import GraphModel
     from hgcal_gnn.generation.particles import Particles
@@ -31,11 +33,20 @@ class HitGenerator(Generator[Hits]):
         Of the sampling; None: as in the settings.
     options
         Of `Generator`: source, batch_size, device.
+
+    Attributes
+    ----------
+    trained
+        The model before it was prepared.
+    engine
+        Makes hits of particles with random numbers and steps: the model, or what stands in its place.
     """
 
     def __init__(self, model: GraphModel, trained_on: TrainedOn, *, steps: int | None = None, **options: Any) -> None:
         super().__init__(trained_on, **options)
-        self.model = model.to(self.device).eval().prepare()
+        self.trained = model.to(self.device).eval()
+        self.model = self.trained.prepare()
+        self.engine: Callable[[Condition, torch.Generator, int | None], Hits] = self.model.generate
         self.calorimeter = model.calorimeter
         self.steps = steps
 
@@ -59,7 +70,7 @@ class HitGenerator(Generator[Hits]):
         condition = self._told(Condition.of(particles, self.trained_on.pdg_ids))
         with torch.inference_mode():
             return Hits.joined(
-                self.model.generate(condition.rows(slice(start, stop)).to(self.device), random, self.steps).to("cpu")
+                self.engine(condition.rows(slice(start, stop)).to(self.device), random, self.steps).to("cpu")
                 for start, stop, random in self._blocks(len(particles), seed, first)
             )
 

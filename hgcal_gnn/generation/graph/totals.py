@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hgcal_gnn.generation.critics.told import Told
+from hgcal_gnn.generation.noise import even_noise, noise
 from hgcal_gnn.nn.dense import dense
 from hgcal_gnn.nn.standardise import Standardise
 
@@ -64,12 +65,8 @@ class Totals(nn.Module):
     def forward(self, condition: Condition, random: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Draw hits, float [n] of whole numbers of at least 1, and visible energy [GeV], float [n]."""
         weight, mean, width, slope = self._mixture(condition)
-        n = len(weight)
-        device = weight.device if random is None else random.device
-        choice, normal = (
-            torch.rand(n, 1, generator=random, device=device).to(weight),
-            torch.randn(n, 2, generator=random, device=device).to(weight),
-        )
+        n = weight.shape[0]
+        choice, normal = even_noise(n, 1, weight, random), noise(n, 2, weight, random)
         chosen = (weight.exp().cumsum(dim=1) < choice).sum(dim=1).clamp(max=weight.shape[1] - 1)
         row = torch.arange(n, device=weight.device)
         mean, width, slope = mean[row, chosen], width[row, chosen], slope[row, chosen]

@@ -242,16 +242,43 @@ class TreeModel(GraphModel):
     def generate(self, condition: Condition, random: torch.Generator | None = None, steps: int | None = None) -> Hits:
         """Generate hits [GeV], as many as drawn."""
         del steps
+        return self.lit(condition, *self.drawn(condition, random), random).hits
+
+    def drawn(self, condition: Condition, random: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw showers before they are in cells.
+
+        Returns
+        -------
+        float [n]
+            Hits, whole numbers.
+        float [n]
+            Visible energy [GeV].
+        float [n, n_leaves, N_NUMBERS]
+            Leaves, see `Leaves.of`.
+        """
         n_hits, visible = self.totals(condition, random)
-        return self._grown(condition, n_hits.clamp(max=self.tree.n_leaves), visible, random).hits
+        n_hits = n_hits.clamp(max=self.tree.n_leaves)
+        return n_hits, visible, self._leaves(condition, n_hits, visible, random)
+
+    def lit(
+        self, condition: Condition, n_hits: Tensor, visible: Tensor, leaves: Tensor,
+        random: torch.Generator | None = None,
+    ) -> LitHits:  # fmt: skip
+        """Turn what `drawn` drew into hits."""
+        lit = Leaves.of(leaves).lit(self.planes, self._unit_on(visible), condition, n_hits, random)
+        return lit._replace(hits=scaled(lit.hits, visible, MARGIN * self.config.threshold))
 
     def _grown(
         self, condition: Condition, n_hits: Tensor, visible: Tensor, random: torch.Generator | None = None
     ) -> LitHits:
         """Grow the hits of particles: so many, of so much energy [GeV] together."""
-        leaves = Leaves.of(self.maps(self.tree(self._told(condition, n_hits, visible), random)))
-        lit = leaves.lit(self.planes, self._unit_on(visible), condition, n_hits, random)
-        return lit._replace(hits=scaled(lit.hits, visible, MARGIN * self.config.threshold))
+        return self.lit(condition, n_hits, visible, self._leaves(condition, n_hits, visible, random), random)
+
+    def _leaves(
+        self, condition: Condition, n_hits: Tensor, visible: Tensor, random: torch.Generator | None
+    ) -> Tensor:  # fmt: skip
+        leaves: Tensor = self.maps(self.tree(self._told(condition, n_hits, visible), random))
+        return leaves
 
     def _seen(self, lit: LitHits, condition: Condition) -> HitSets:
         cells = self._cells_on(lit.hits.energy)

@@ -135,7 +135,7 @@ class Tree(nn.Module):
 
     def forward(self, told: Tensor, random: torch.Generator | None = None) -> Tensor:
         """Return leaves [n, n_leaves, n_out] of what is told [n, n_told]."""
-        levels = [normal((len(told), 1, self.root), told, random)]
+        levels = [normal((told.shape[0], 1, self.root), told, random)]
         for level in self.levels:
             levels.append(level(levels, told, random))
         found: Tensor = self.leaf(levels[-1])

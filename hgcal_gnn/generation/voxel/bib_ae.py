@@ -25,6 +25,7 @@ from hgcal_gnn.generation.voxel.post_processor import (
     post_processor_stage,
     published_unit,
 )
+from hgcal_gnn.nn.threads import is_traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -173,8 +174,20 @@ class BIBAE(VoxelModel):
 
     def prepare(self) -> Self:
         """Put the channels of images last."""
-        parts = dict(self.generating.named_children())
-        generating = nn.ModuleDict({**parts, "decoder": FastDecoder(self.decoder)})
+        return self._simplified(FastDecoder(self.decoder))
+
+    def traceable(self) -> Self:
+        """Leave out what does nothing yet."""
+        return self._simplified(self.decoder)
+
+    def _simplified(self, decoder: nn.Module) -> Self:
+        """Return a model with another decoder, without parts that do nothing yet."""
+        parts: dict[str, nn.Module] = {"decoder": decoder}
+        if self.density is not None and bool(self.density.known):
+            parts["density"] = self.density.fixed()
+        if self.post_processor is not None and bool(self.post_processor.active):
+            parts["post_processor"] = self.post_processor
+        generating = nn.ModuleDict(parts)
         generating.register_buffer("unit", self.unit)
         return self._with_generating(generating)
 
@@ -182,19 +195,18 @@ class BIBAE(VoxelModel):
         """Generate images [GeV]."""
         image = self._plain(condition, random)
         corrects = self.post_processor
-        if corrects is None or not bool(corrects.active):
+        if corrects is None:
             return image
-        blocks = range(0, len(image), CORRECTED)
-        return torch.cat([corrects(image[i : i + CORRECTED], condition.energy[i : i + CORRECTED]) for i in blocks])
+        blocks = in_blocks(image, CORRECTED)
+        return torch.cat([corrects(image[rows], condition.energy[rows]) for rows in blocks])
 
     def _plain(self, condition: Condition, random: torch.Generator | None = None) -> Tensor:
         """Generate images that are not corrected."""
-        config, n = self.config, len(condition)
-        z = noise(n, config.latent + config.latent_noise, condition.energy, random)
-        if self.density is not None and bool(self.density.known):
+        config = self.config
+        z = noise(condition.n, config.latent + config.latent_noise, condition.energy, random)
+        if self.density is not None and (is_traced() or bool(self.density.known)):
             z = torch.cat([self.density.sample(condition, random), z[:, config.latent :]], dim=1)
-        blocks = [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
-        decoded = [self._decoded(z[rows], condition.rows(rows)) for rows in blocks]
+        decoded = [self._decoded(z[rows], condition.rows(rows)) for rows in in_blocks(z, BLOCK)]
         return torch.cat(decoded).flatten(1) * self.unit
 
     def critic_losses(self, batch: ImageBatch) -> dict[str, Tensor]:
@@ -262,6 +274,13 @@ class BIBAE(VoxelModel):
         decoder = self.generating["decoder"]  # type: ignore[index]
         values: Tensor = decoder(torch.cat([z, self._told(condition)], dim=1))
         return self.with_energy(values, condition)
+
+
+def in_blocks(rows: Tensor, size: int) -> list[slice]:
+    """Cut rows into blocks of some size; they are one block where a network is traced."""
+    if is_traced():
+        return [slice(None)]
+    return [slice(start, start + size) for start in range(0, len(rows), size)]
 
 
 def divergence(mean: Tensor, variance: Tensor) -> Tensor:

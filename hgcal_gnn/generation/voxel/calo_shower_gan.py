@@ -116,20 +116,21 @@ class CaloShowerGAN(VoxelModel):
     def generate(self, condition: Condition, random: torch.Generator | None = None) -> Tensor:
         """Generate images [GeV]: each particle by the GAN of its energy."""
         if len(self.generating) == 1:
-            return self._energies(0, condition, random)
+            return self.part(0, condition, random)
         images = condition.energy.new_zeros(len(condition), self.sizes.n_voxels)
         which = torch.bucketize(condition.energy, torch.tensor(self.config.split, device=condition.energy.device))
         for number in range(len(self.generating)):
             rows = (which == number).nonzero()[:, 0]
             if len(rows):
-                images[rows] = self._energies(number, condition.rows(rows), random)
+                images[rows] = self.part(number, condition.rows(rows), random)
         return images
 
     def prepare(self) -> Self:
         """Generate with the normalisations folded into the dense layers."""
         return self._with_generating(folded(self.generating))
 
-    def _energies(self, number: int, condition: Condition, random: torch.Generator | None) -> Tensor:
+    def part(self, number: int, condition: Condition, random: torch.Generator | None) -> Tensor:
+        """Generate images [GeV] by one of the GANs."""
         fractions = torch.relu(self._fractions(number, condition, random))  # swish reaches below 0
         return fractions * (condition.energy * self.unit)[:, None]
 
@@ -137,7 +138,7 @@ class CaloShowerGAN(VoxelModel):
         """Generate voxels in units of the incident energy."""
         part: DenseGenerator = self.generating[number]  # type: ignore[assignment]
         # Gaussian noise of mean 0.5 and standard deviation 0.5
-        z = 0.5 + 0.5 * noise(len(condition), part.latent, condition.energy, random)
+        z = 0.5 + 0.5 * noise(condition.n, part.latent, condition.energy, random)
         fractions: Tensor = part(z, self._scaled(number, condition))
         return fractions
 

@@ -126,7 +126,7 @@ class CaloGAN(VoxelModel):
 
     def layers(self, condition: Condition, random: torch.Generator | None = None) -> list[Tensor]:
         """Generate calibrated layers [GeV], [n, rows, columns] each."""
-        z = noise(len(condition), self.config.latent, condition.energy, random)
+        z = noise(condition.n, self.config.latent, condition.energy, random)
         h = z * (condition.energy / self.config.energy_scale).pow(self.config.energy_power)[:, None]
         return [self.with_energy(layer, condition) for layer in self.generating(h, condition.kind)]
 
@@ -220,7 +220,7 @@ class Stream(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """Turn [n, latent] into [n, rows, columns, 1], of either sign."""
-        x = self.dense(h).view(len(h), *self.wide, -1).permute(0, 3, 1, 2)
+        x = self.dense(h).view(h.shape[0], *self.wide, -1).permute(0, 3, 1, 2)
         x = self.norm(functional.leaky_relu(convolved(x, self.convolution), SLOPE)).permute(0, 2, 3, 1)
         x = functional.leaky_relu(self.local(x), SLOPE)
         found: Tensor = self.last(x)
@@ -255,7 +255,7 @@ class FoldedStream(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """Do the same as the stream."""
-        x = functional.leaky_relu(functional.linear(h, self.weight, self.bias), SLOPE).view(len(h), *self.wide, -1)
+        x = functional.leaky_relu(functional.linear(h, self.weight, self.bias), SLOPE).view(h.shape[0], *self.wide, -1)
         x = functional.leaky_relu(locally_connected(x, self.local_weight, self.local_bias, (2, 2)), SLOPE)
         found: Tensor = self.last(x)
         return found

@@ -119,7 +119,7 @@ class GAN(VoxelModel):
 
     def _values(self, condition: Condition, random: torch.Generator | None = None) -> Tensor:
         """Generate images in the unit of the networks, [n, *shape]: the noise is multiplied by the energy."""
-        z = uniform_noise(len(condition), self.config.latent, condition.energy, random)
+        z = uniform_noise(condition.n, self.config.latent, condition.energy, random)
         values: Tensor = self.generating(z * (condition.energy / self.config.energy_unit)[:, None])
         return self.with_energy(values, condition)
 

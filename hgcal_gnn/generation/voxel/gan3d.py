@@ -218,7 +218,7 @@ class GAN3D(VoxelModel):
 
     def _values(self, condition: Condition, random: torch.Generator | None = None) -> Tensor:
         """Generate images in the units of the networks, [n, *shape]."""
-        z = noise(len(condition), self.latent, condition.energy, random)
+        z = noise(condition.n, self.latent, condition.energy, random)
         if "kinds" in self.generating:
             z = z * self.generating["kinds"](condition.kind)
         energy = (condition.energy / ENERGY_UNIT)[:, None]

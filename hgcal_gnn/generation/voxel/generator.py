@@ -11,6 +11,10 @@ from hgcal_gnn.generation.condition import Condition
 from hgcal_gnn.generation.generator import Generator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
     from hgcal_gnn.arrays import F32, Bools
     from hgcal_gnn.batching.voxel_grid import VoxelGrid
     from hgcal_gnn.generation.particles import Particles
@@ -30,11 +34,20 @@ class VoxelGenerator(Generator["F32"]):
     trained_on
     options
         Of `Generator`: source, batch_size, device.
+
+    Attributes
+    ----------
+    trained
+        The model before it was prepared.
+    engine
+        Makes images [n, n_voxels] of particles with random numbers: the model, or what stands in its place.
     """
 
     def __init__(self, model: VoxelModel, grid: VoxelGrid, trained_on: TrainedOn, **options: Any) -> None:
         super().__init__(trained_on, **options)
-        self.model = model.to(self.device).eval().prepare()
+        self.trained = model.to(self.device).eval()
+        self.model = self.trained.prepare()
+        self.engine: Callable[[Condition, torch.Generator], Tensor] = self.model.generate
         self.grid = grid
 
     @property
@@ -59,7 +72,7 @@ class VoxelGenerator(Generator["F32"]):
         with torch.inference_mode():
             for start, stop, random in self._blocks(len(particles), seed, first):
                 rows = condition.rows(slice(start, stop)).to(self.device)
-                found[start:stop] = self.model.generate(rows, random).cpu().numpy()
+                found[start:stop] = self.engine(rows, random).cpu().numpy()
         return found
 
     def to_showers(self, made: F32, particles: Particles, *, seed: int = 0) -> Showers:

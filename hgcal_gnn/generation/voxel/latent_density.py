@@ -6,6 +6,7 @@ density instead of a normal distribution repairs the longitudinal profile (arXiv
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from hgcal_gnn.generation.noise import noise
+from hgcal_gnn.nn.threads import is_traced
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from hgcal_gnn.generation.condition import Condition
 
 LEAST = 1e-6  # variance added, for latents or energies that are all the same
@@ -52,6 +56,7 @@ class LatentDensity(nn.Module):
         self.register_buffer("points", torch.zeros(n, latent + 1))
         self.register_buffer("covariance", torch.eye(latent + 1))
         self.register_buffer("known", torch.zeros((), dtype=torch.bool))
+        self._kernel: tuple[Tensor, Tensor] | None = None
 
     def fit(self, latents: Tensor, energy: Tensor) -> None:
         """Keep the latents [m, latent] of showers of some energies [GeV]."""
@@ -71,16 +76,35 @@ class LatentDensity(nn.Module):
         kernels are shifted by the correlation of latents and energy.
         """
         latents, own = self.points[:, :-1], self.points[:, -1]
-        of_energy = self.covariance[-1, -1]
-        slope = self.covariance[:-1, -1] / of_energy
+        slope, root = self._kernel or self.kernel()
         away = condition.energy.log()[:, None] - own
-        weight = torch.softmax(-away.square() / (2 * of_energy), dim=1).cumsum(dim=1)
-        n, size = len(condition), latents.shape[1]
-        given = noise(n, size + 1, own, random)
+        exact = away.double()  # rounding of a sum of all weights would now and then choose another shower
+        weight = torch.softmax(-exact.square() / (2 * self.covariance[-1, -1]), dim=1).cumsum(dim=1)
+        given = noise(condition.n, latents.shape[1] + 1, own, random)
         even = 0.5 * (1 + torch.erf(given[:, -1:] / math.sqrt(2)))  # a normal number as an even one
-        chosen = torch.searchsorted(weight, even * weight[:, -1:])[:, 0].clamp(max=len(own) - 1)
-        left = self.covariance[:-1, :-1] - torch.outer(self.covariance[:-1, -1], slope)
-        root = torch.linalg.cholesky(left + LEAST * torch.eye(size, device=own.device))
+        wanted = even * weight[:, -1:]
+        chosen = (weight < wanted).sum(dim=1) if is_traced() else torch.searchsorted(weight, wanted)[:, 0]
+        chosen = chosen.clamp(max=own.shape[0] - 1)
         shift = away.gather(1, chosen[:, None]) * slope
         found: Tensor = latents[chosen] + shift + given[:, :-1] @ root.T
         return found
+
+    def kernel(self) -> tuple[Tensor, Tensor]:
+        """Return what kernels are at a given energy.
+
+        Returns
+        -------
+        [latent]
+            Shift per shift of ln(energy).
+        [latent, latent]
+            Triangular root of the covariance.
+        """
+        slope = self.covariance[:-1, -1] / self.covariance[-1, -1]
+        left = self.covariance[:-1, :-1] - torch.outer(self.covariance[:-1, -1], slope)
+        return slope, torch.linalg.cholesky(left + LEAST * torch.eye(len(left), device=left.device))
+
+    def fixed(self) -> Self:
+        """Return the same for use only: `kernel` is found once."""
+        other = copy.copy(self)
+        other._kernel = self.kernel()
+        return other

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from hgcal_gnn.generation.players import OptimiserConfig, Player, Stage
+from hgcal_gnn.nn.threads import is_traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,13 +99,13 @@ class PostProcessor(nn.Module):
 
     def forward(self, image: Tensor, energy: Tensor) -> Tensor:
         """Correct images [GeV] of particles of some energies [GeV], [n, n_voxels]."""
-        if not bool(self.active):
+        if not is_traced() and not bool(self.active):
             return image
         return self.energies(self.corrected(self.logarithms(image), image, energy), image)
 
     def corrected(self, logarithms: Tensor, image: Tensor, energy: Tensor) -> Tensor:
         """Return the corrected logarithms, [n, n_voxels]."""
-        n = len(image)
+        n = image.shape[0]
         told = self.told(torch.stack([image.sum(dim=1) / self.total, energy / self.highest], dim=1))
         told = told[:, :, None, None, None].expand(-1, -1, *self.shape)
         hidden = logarithms.reshape(n, 1, *self.shape)
@@ -122,7 +123,7 @@ class PostProcessor(nn.Module):
 
     def energies(self, logarithms: Tensor, image: Tensor) -> Tensor:
         """Return the energies of logarithms [GeV]; 0 where the image has none."""
-        energies = torch.expm1(logarithms.clamp(0, HIGHEST)) * (SMALL * self.unit)
+        energies = torch.expm1(logarithms.clamp(0.0, HIGHEST)) * (SMALL * self.unit)
         return torch.where(image > 0, energies, torch.zeros_like(energies))
 
 

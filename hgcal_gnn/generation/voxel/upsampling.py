@@ -34,6 +34,7 @@ class UpsampledConvolution(nn.Module):
         super().__init__()
         self.factors = factors
         self.linear = linear
+        self.convolve: nn.Module | None = None  # what does the convolution in its place, where something does
         self.kernel = [int(size) for size in layer.kernel_size]
         self.padding = [int(size) for size in layer.padding]
         weight = layer.weight.detach()
@@ -63,7 +64,7 @@ class UpsampledConvolution(nn.Module):
             cuts.append((start, start + length))
         if any(sides):
             values = pad(values, sides, mode="replicate" if self.linear else "constant")
-        found = conv3d(values, weight, self.bias)  # type: ignore[arg-type]
+        found = self.convolve(values) if self.convolve else conv3d(values, weight, self.bias)  # type: ignore[arg-type]
         a, b, c = found.shape[2:]
         p, q, r = self.factors
         fine = found.reshape(-1, self.n_out, p, q, r, a, b, c).permute(0, 1, 5, 2, 6, 3, 7, 4)

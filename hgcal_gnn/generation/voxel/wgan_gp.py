@@ -119,6 +119,12 @@ class WGAN(VoxelModel):
             self.post_processor.fit(sample)
         nn.init.constant_(self.constrainer.last.bias, float(sample.condition.energy.mean()))
 
+    def traceable(self) -> Self:
+        """Leave out a post-processor that does nothing yet."""
+        if self.post_processor is None or bool(self.post_processor.active):
+            return self
+        return self._with_generating(nn.ModuleDict({"generator": self.generator}))
+
     @property
     def unit(self) -> Tensor:
         """Unit of the images inside [GeV]."""
@@ -200,7 +206,7 @@ class WGAN(VoxelModel):
 
     def _images(self, condition: Condition, random: torch.Generator | None = None) -> list[Tensor]:
         """Generate the sections in the unit inside, [n, depth, across, across] each."""
-        z = noise(len(condition), self.config.latent, condition.energy, random)
+        z = noise(condition.n, self.config.latent, condition.energy, random)
         images: list[Tensor] = self.generator(z, math.sqrt(self.config.latent) * self._told(condition))
         return [self.with_energy(image, condition) for image in images]
 

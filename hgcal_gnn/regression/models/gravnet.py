@@ -65,6 +65,6 @@ class GravNetBlock(nn.Module):
 
     def forward(self, x: Tensor, ptr: Tensor) -> Tensor:
         """Return the new states of the hits, float [n_hits, filters]."""
-        entered = self.own(x) + spread(self.mean(pool_mean(x, ptr)), ptr)
+        entered = self.own(x) + spread(self.mean(pool_mean(x, ptr)), ptr, x.shape[0])
         new: Tensor = self.exchange(self.layers(entered), ptr)
         return new

@@ -1,0 +1,1 @@
+"""Trained models as ONNX files, which run without this package and without PyTorch, and generation with them."""
