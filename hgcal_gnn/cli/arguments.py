@@ -42,6 +42,13 @@ Collections = Annotated[
 Steps = Annotated[
     int | None, typer.Option("--steps", min=1, help="Of generators that sample in steps. Default: as in the settings.")
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        help="Work on a Dask cluster: tcp://host:8786 of its scheduler, or local (local:4) for processes here.",
+    ),
+]
 ShowerTree = Annotated[str, typer.Option("--tree", help="Tree of ROOT files that holds the showers (default: found).")]
 LoneCells = Annotated[bool, typer.Option("--allow-lone-cells", help="Accept layers that hold a single cell.")]
 
