@@ -14,7 +14,6 @@ from warnings import catch_warnings, filterwarnings
 
 from hgcal_gnn import __version__
 from hgcal_gnn.errors import HgcalError, UsageError
-from hgcal_gnn.hardware import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -137,14 +136,13 @@ def _same(shared: Shared) -> Shared:
 
 @contextmanager
 def _local(distributed: Any, text: str) -> Iterator[Any]:
-    """Start processes on this machine and end them."""
-    number = text.partition(":")[2] or str(usable_cores())
-    if not number.isdecimal() or int(number) < 1:
+    """Start processes on this machine, one per core if no number is given, and end them."""
+    _, colon, number = text.partition(":")
+    if colon and not (number.isdecimal() and int(number) > 0):
         msg = f"--scheduler {text}: give local, or local:4 for four processes"
         raise UsageError(msg)
-    with distributed.LocalCluster(
-        n_workers=int(number), threads_per_worker=1, dashboard_address=":0", silence_logs=logging.ERROR
-    ) as cluster:
+    processes = {"n_workers": int(number) if number else None, "threads_per_worker": 1}
+    with distributed.LocalCluster(**processes, dashboard_address=":0", silence_logs=logging.ERROR) as cluster:
         yield cluster
 
 

@@ -101,6 +101,7 @@ def fit(
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*LeafSpec.*")  # between Lightning and PyTorch
+            warnings.filterwarnings("ignore", ".*sync_dist.*")  # the values are those of all processes already
             trainer.fit(module, batches, validation, ckpt_path=checkpoint, weights_only=True)
     except SystemExit:
         if trainer.state.status != TrainerStatus.INTERRUPTED:
