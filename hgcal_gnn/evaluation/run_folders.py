@@ -197,10 +197,10 @@ def _difference(first: Run, other: Run) -> str:
 def _read_mapping(path: Path) -> dict[str, Any]:
     """Read a YAML or JSON file that holds names and values."""
     check_readable(path)
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         msg = f"{path}: cannot be read: {error}"
         raise InputError(msg) from error
     if not isinstance(content, dict):
