@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from hgcal_gnn.batching.fitted_transforms import Standardise
 from hgcal_gnn.batching.transform_files import OnColumns, TransformSequence, load_transform, save_transform
 from hgcal_gnn.batching.transforms import Log
 from hgcal_gnn.config.any_run import read_run
+from hgcal_gnn.config.generation import GenerationConfig
 from hgcal_gnn.config.study import read_study
 from hgcal_gnn.evaluation import run_folders as finished_runs
 from hgcal_gnn.generation.particles import Particles
+from hgcal_gnn.generation.weights import GeneratorWeights
 from hgcal_gnn.geometry.build import build_graph
 from hgcal_gnn.geometry.cells import CellTable
 from hgcal_gnn.geometry.detectors import make_detector
@@ -35,8 +38,10 @@ from hgcal_gnn.showers.root.branches import load_branch_map
 from hgcal_gnn.showers.root.hits import CellRows
 from hgcal_gnn.showers.showers import Showers
 from hgcal_gnn.showers.store import open_store, write_showers
+from hgcal_gnn.training.generation.domain import VoxelDomain
 from hgcal_gnn.training.generation.load import load_generator, load_trained
 from hgcal_gnn.training.load import load_regressor
+from hgcal_gnn.training.run_folder import RunFolder
 from hgcal_gnn.training_log import read_rows, write_rows
 from tests.cli.made_generator import make_generator
 from tests.evaluation.run_folders import make_run
@@ -104,10 +109,11 @@ def make_root_showers(folder: Path) -> Path:
     return write_tree(folder / "showers.root", hgcal_branches(toy_cells()))
 
 
-def reader_of(cells: Any, **options: Any) -> Callable[[Path], None]:
+def reader_of(make_cells: Callable[[], Any], **options: Any) -> Callable[[Path], None]:
     """Return the reading part of a conversion."""
 
     def read(path: Path) -> None:
+        cells = make_cells()
         metadata = ShowerMetadata(cells.sha256)
         source = Source(metadata, CellRows.of(cells), RootOptions(threads=1), Hdf5Options(**options), cells)
         for showers in iterate_showers(str(path), source, FileReport(str(path))):
@@ -141,10 +147,22 @@ def make_points(folder: Path) -> Path:
     return folder / "points.h5"
 
 
+@cache
+def toy() -> Any:
+    return toy_cells()
+
+
+@cache
+def challenge() -> Any:
+    return make_detector("calochallenge-1-photons")
+
+
+@cache
 def lcd() -> Any:
     return make_detector("lcd", layers=(1, 2))
 
 
+@cache
 def slots() -> Any:
     """The prism with the slot of each cell in its layer."""
     names = ("cell_id", "layer", "x", "y", "z")
@@ -173,7 +191,11 @@ def particles(energy: Any) -> dict[str, Any]:
 
 def make_checkpoint(folder: Path) -> Path:
     make_generator(folder / "run")
-    state = {"state_dict": {"model.x": torch.zeros(3)}, "epoch": 1, "callbacks": {"a": {"b": 0.5}}}
+    weights = GeneratorWeights.load(folder / "run" / "model.safetensors")
+    config = RunFolder(folder / "run").read_config(GenerationConfig)
+    model = VoxelDomain(config, weights.cells).build(weights.trained_on)
+    named = {f"model.{name}": values for name, values in model.state_dict().items()}
+    state = {"state_dict": named, "epoch": 1, "callbacks": {"a": {"b": 0.5}}}
     (folder / "run" / "checkpoints").mkdir()
     torch.save(state, folder / "run" / "checkpoints" / "last.ckpt")
     return folder / "run" / "checkpoints" / "last.ckpt"
@@ -220,24 +242,22 @@ TARGETS = {
     "table_root": Target(table(".root"), read_cells, contents.root_changes("cells"), cost=4),
     "graph": Target(make_graph, lambda path: summarise_graph(load_graph(path)), contents.SAFETENSORS),
     "store": Target(make_store, read_store, contents.STORE),
-    "showers_root": Target(make_root_showers, reader_of(toy_cells()), contents.root_changes("tree"), cost=4),
-    "hdf5_calochallenge": Target(
-        make_challenge, reader_of(make_detector("calochallenge-1-photons"), pdg_id=22), contents.HDF5
-    ),
-    "hdf5_hgcal": Target(make_hgcal_challenge, reader_of(slots()), contents.HDF5),
-    "hdf5_showerdata": Target(make_points, reader_of(lcd()), contents.HDF5),
-    "run_yaml": Target(copied(ROOT / "configs" / "generation" / "cells_tiny.yaml"), read_run, contents.YAML),
+    "showers_root": Target(make_root_showers, reader_of(toy), contents.root_changes("tree"), cost=4),
+    "hdf5_calochallenge": Target(make_challenge, reader_of(challenge, pdg_id=22), contents.HDF5),
+    "hdf5_hgcal": Target(make_hgcal_challenge, reader_of(slots), contents.HDF5),
+    "hdf5_showerdata": Target(make_points, reader_of(lcd), contents.HDF5),
+    "run_yaml": Target(copied(ROOT / "configs" / "generation" / "cells_tiny.yaml"), read_run, contents.YAML, cost=3),
     "regression_yaml": Target(
         copied(ROOT / "configs" / "regression" / "hgcal_photon_gcn.yaml"), read_run, contents.YAML
     ),
-    "study_yaml": Target(copied(ROOT / "configs" / "studies" / "toy_electron.yaml"), read_study, contents.YAML),
-    "material_yaml": Target(copied(MATERIAL), lambda path: load_material("calogan", path), contents.YAML),
-    "branches_yaml": Target(copied(PRESET), load_branch_map, contents.YAML),
+    "study_yaml": Target(copied(ROOT / "configs" / "studies" / "toy_electron.yaml"), read_study, contents.YAML, cost=3),
+    "material_yaml": Target(copied(MATERIAL), lambda path: load_material("calogan", path), contents.YAML, cost=3),
+    "branches_yaml": Target(copied(PRESET), load_branch_map, contents.YAML, cost=3),
     "generator": Target(make_generator_file, generate, contents.SAFETENSORS, cost=4),
     "regressor": Target(make_regressor, regress, contents.SAFETENSORS, cost=4),
     "checkpoint": Target(make_checkpoint, lambda path: load_trained(path.parents[1]), cost=4),
     "transform": Target(make_transform, load_transform, contents.SAFETENSORS),
-    "run_config": Target(file_of_run("config.yaml"), lambda path: finished_runs.read_run(path.parent), contents.YAML),
+    "run_config": Target(file_of_run("config.yaml"), lambda path: finished_runs.read_run(path.parent), contents.YAML, cost=3),
     "run_metrics": Target(file_of_run("metrics.json"), lambda path: finished_runs.read_run(path.parent), contents.JSON),
     "run_predictions": Target(
         file_of_run("test_predictions.parquet"), lambda path: finished_runs.read_run(path.parent), contents.PARQUET
