@@ -257,7 +257,9 @@ TARGETS = {
     "regressor": Target(make_regressor, regress, contents.SAFETENSORS, cost=4),
     "checkpoint": Target(make_checkpoint, lambda path: load_trained(path.parents[1]), cost=4),
     "transform": Target(make_transform, load_transform, contents.SAFETENSORS),
-    "run_config": Target(file_of_run("config.yaml"), lambda path: finished_runs.read_run(path.parent), contents.YAML, cost=3),
+    "run_config": Target(
+        file_of_run("config.yaml"), lambda path: finished_runs.read_run(path.parent), contents.YAML, cost=3
+    ),
     "run_metrics": Target(file_of_run("metrics.json"), lambda path: finished_runs.read_run(path.parent), contents.JSON),
     "run_predictions": Target(
         file_of_run("test_predictions.parquet"), lambda path: finished_runs.read_run(path.parent), contents.PARQUET

@@ -16,7 +16,10 @@ NOT_FREE = re.compile(r"\b(A?GPL|LGPL|SSPL|BUSL|Proprietary|Commercial)", re.IGN
 
 def dependencies() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *(each for extra in project["optional-dependencies"].values() for each in extra)]
+    wanted = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
     names = [re.split(r"[\[<>=;, ]", each)[0] for each in wanted]
     return sorted({name for name in names if name != project["name"]}, key=str.lower)
 

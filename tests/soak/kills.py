@@ -34,7 +34,7 @@ REGRESSION = {
     "seed": 3,
     "data": {"detector": "hgcal", "window": WINDOW, "train": {"simulate": BEAM}, "empty": "drop"},
     "model": {"kind": "gcn", "hidden": 8},
-    "train": {"epochs": 30, "batch_size": 32, "device": "cpu"},
+    "train": {"epochs": 15, "batch_size": 32, "device": "cpu"},
 }
 SMALL = {"particle": "photon", "energy": "1,4,16,64", "direction": [0.0, 0.0, 1.0], "number": 400, "seed": 1}
 GENERATION = {
@@ -42,7 +42,7 @@ GENERATION = {
     "data": {"detector": "calochallenge-1-photons", "train": {"simulate": SMALL}},
     "model": {"kind": "calo_shower_gan"},
     "train": {
-        "iterations": 120,
+        "iterations": 80,
         "batch_size": 32,
         "check_every": 10,
         "check_showers": 64,
@@ -69,6 +69,10 @@ class Job:
     command: Sequence[str]
     same: Callable[[Path, Path], bool]
     again: Sequence[str] = ()
+
+    def is_done(self, output: Path) -> bool:
+        """Tell whether the output is complete, whatever became of the process."""
+        return (output / "metrics.json").exists() if self.again else output.exists()
 
 
 def same_bytes(one: Path, other: Path) -> bool:
@@ -102,8 +106,8 @@ def jobs(folder: Path) -> dict[str, Job]:
     window = ("--detector", "calochallenge-1-photons", "--direction", "0,0,1", "--energy", "1..64")
     return {
         "convert": Job(("convert", str(inputs / "in*.root"), "--graph", str(graph), "-o"), same_bytes),
-        "simulate": Job(("simulate", *window, "-n", "40000", "--threads", "1", "-o"), same_bytes),
-        "generate": Job(("generate", str(inputs / "run"), "-n", "150000", "--threads", "1", "-o"), same_bytes),
+        "simulate": Job(("simulate", *window, "-n", "20000", "--threads", "1", "-o"), same_bytes),
+        "generate": Job(("generate", str(inputs / "run"), "-n", "60000", "--threads", "1", "-o"), same_bytes),
         "train_regressor": Job(
             ("train", str(inputs / "regression.yaml"), "--threads", "1", "-o"), same_runs, ("--resume",)
         ),
@@ -147,14 +151,16 @@ def soak(job: Job, folder: Path, kills: int, rng: random.Random) -> tuple[int, i
         process = start(job, output, again=True)
         try:
             process.wait(timeout=rng.uniform(0.2, 1.0) * takes)
-            rounds += 1  # finished before it was killed: compare, and begin anew
-            finish(process)
-            _compare(job, whole, output)
-            _remove(output)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             at_work += any(folder.glob("killed*"))
+        else:
+            finish(process)
+        if job.is_done(output):  # compare, and begin anew
+            rounds += 1
+            _compare(job, whole, output)
+            _remove(output)
     finish(start(job, output, again=True))
     _compare(job, whole, output)
     return at_work, rounds + 1
