@@ -125,7 +125,8 @@ def dataset(file: h5py.File, name: str, path: Path, *, at_least: int = 1, ragged
     numbers = h5py.check_vlen_dtype(data.dtype) if ragged else data.dtype
     if len(found[name]) < at_least or numbers is None or np.dtype(numbers).kind not in "iuf":
         kind = "arrays of numbers" if ragged else "numbers"
-        msg = f"{path}: dataset {name} must hold {kind} on at least {at_least} axes, it is {data.dtype} {list(data.shape)}"
+        held = f"{data.dtype} {list(data.shape)}"
+        msg = f"{path}: dataset {name} must hold {kind} on at least {at_least} axes, it is {held}"
         raise InputError(msg)
     if (missing := _missing(data)) is not None:
         msg = f"{path}: dataset {name} {list(data.shape)} {missing}; the file is incomplete or damaged: fetch it again"

@@ -199,7 +199,7 @@ def _values_per_point(shape: h5py.Dataset, path: Path) -> int:
     stated = np.ravel(shape[:MOST_AXES])
     if not len(stated) or stated[-1] not in (4, 5):
         msg = (
-            f"{path}: points have {stated[-1:]} values each (last entry of the dataset shape), "
+            f"{path}: points have {stated[-1] if len(stated) else 'no'} values each (dataset shape), "
             "4 or 5 are known: x, y, layer, energy, time"
         )
         raise InputError(msg)
