@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import os
 import random
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -78,30 +78,20 @@ def main() -> int:
     parser.add_argument("readers", nargs="*", default=list(TARGETS))
     parser.add_argument("--cases", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--here", action="store_true", help="in this process")
     asked = parser.parse_args()
+    if asked.here:
+        return min(sum(fuzz(name, asked.cases, asked.seed) for name in asked.readers), 1)
     worst = 0
-    for name in asked.readers:
-        with tempfile.TemporaryFile("w+") as told:
-            sys.stdout.flush()
-            if (child := os.fork()) == 0:
-                os.dup2(told.fileno(), 2)
-                os._exit(_child(name, asked.cases, asked.seed))
-            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            if code not in (0, 1):
-                told.seek(0)
-                print(f"{name}: CRASHED ({code})\n" + "\n".join(told.read().splitlines()[-25:]), flush=True)
-        worst = max(worst, abs(code))
+    for name in asked.readers:  # new processes, not forks: threads of numba and PyTorch do not survive a fork
+        command = [sys.executable, "-m", "tests.fuzz.long_run", "--here", name]
+        command += ["--cases", str(asked.cases), "--seed", str(asked.seed)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        print(done.stdout, end="", flush=True)
+        if done.returncode not in (0, 1):
+            print(f"{name}: CRASHED ({done.returncode})\n" + "\n".join(done.stderr.splitlines()[-25:]), flush=True)
+        worst = max(worst, abs(done.returncode))
     return worst
-
-
-def _child(name: str, cases: int, seed: int) -> int:
-    try:
-        failed = fuzz(name, cases, seed)
-        sys.stdout.flush()
-    except BaseException:  # noqa: BLE001 (whatever it is, the parent tells it)
-        traceback.print_exc()
-        return 3
-    return min(failed, 1)
 
 
 if __name__ == "__main__":
