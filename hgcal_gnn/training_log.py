@@ -62,6 +62,9 @@ def read_rows(path: Path) -> list[dict[str, float]]:
     if not path.exists():
         return []
     columns = read_columns(path, "epoch")
+    if any(name not in columns or not np.isfinite(columns[name]).all() for name in ("epoch", "step")):
+        msg = f"{path}: is no log of a training: it needs whole numbers in the columns 'epoch' and 'step'"
+        raise InputError(msg)
     rows = [dict(zip(columns, row, strict=True)) for row in np.stack(list(columns.values()), axis=1).tolist()]
     return [{**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows]
 

@@ -44,18 +44,30 @@ def read_weights(path: Path, kind: str) -> tuple[dict[str, Array], dict[str, Any
     check_readable(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
+            about = _described((file.metadata() or {}).get(METADATA_KEY, "{}"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, json.JSONDecodeError) as error:
+    except (SafetensorError, ValueError, RecursionError) as error:
         msg = f"{path}: no readable safetensors file ({error}); it is truncated or damaged"
         raise InputError(msg) from error
     if about.get("kind") != kind:
         msg = f"{path}: holds no {kind} of hgcal-gnn"
         raise InputError(msg)
-    if about["format"] > FORMAT:
+    version = about.get("format")
+    if not isinstance(version, int):
+        msg = f"{path}: does not say its format; it is damaged"
+        raise InputError(msg)
+    if version > FORMAT:
         msg = (
-            f"{path}: written by version {about['version']} in format {about['format']}, this one reads up to "
+            f"{path}: written by version {about.get('version')} in format {version}, this one reads up to "
             f"{FORMAT}; upgrade with: pip install --upgrade hgcal-gnn"
         )
         raise InputError(msg)
     return arrays, about
+
+
+def _described(text: str) -> dict[str, Any]:
+    about = json.loads(text)
+    if not isinstance(about, dict):
+        msg = "its description is no JSON object"
+        raise ValueError(msg)  # noqa: TRY004 (as for other text)
+    return about

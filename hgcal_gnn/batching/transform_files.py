@@ -9,7 +9,7 @@ from torch import nn
 
 from hgcal_gnn.batching import fitted_transforms, layer_shares, transforms  # noqa: F401 (they register their transforms)
 from hgcal_gnn.batching.transform_base import TRANSFORMS, Transform, register
-from hgcal_gnn.errors import InputError, UsageError
+from hgcal_gnn.errors import HgcalError, InputError, UsageError
 from hgcal_gnn.weights_file import read_weights, write_weights
 
 if TYPE_CHECKING:
@@ -149,10 +149,12 @@ def load_transform(path: Path) -> Transform:
         If the file is missing, damaged, no transform or of a newer format.
     """
     arrays, about = read_weights(path, KIND)
-    transform = from_config(about.get("config", {}))
     try:
+        transform = from_config(about.get("config", {}))
         transform.load_state_dict({name: torch.from_numpy(values) for name, values in arrays.items()})
-    except RuntimeError as error:
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, HgcalError):
+            raise
         msg = f"{path}: the fitted numbers do not belong to the transforms ({error}); write it again"
         raise InputError(msg) from error
     return transform

@@ -45,6 +45,13 @@ Steps = Annotated[
         "--steps", min=0, help="Of generators that sample in steps; 0: one evaluation. Default: as it was trained for."
     ),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        help="Work on a Dask cluster: tcp://host:8786 of its scheduler, or local (local:4) for processes here.",
+    ),
+]
 ShowerTree = Annotated[str, typer.Option("--tree", help="Tree of ROOT files that holds the showers (default: found).")]
 LoneCells = Annotated[bool, typer.Option("--allow-lone-cells", help="Accept layers that hold a single cell.")]
 

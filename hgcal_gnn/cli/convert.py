@@ -89,9 +89,7 @@ def convert(
         int, typer.Option("-j", "--jobs", min=1, help="Files to convert at a time, each in a process.")
     ] = 1,
     threads: Annotated[int, typer.Option(min=0, help="Threads for decompression per process; 0: up to 4.")] = 0,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Convert on a Dask cluster: address of its scheduler, tcp://host:8786.")
-    ] = None,
+    scheduler: args.Scheduler = None,
     skip_bad_files: Annotated[
         bool, typer.Option("--skip-bad-files", help="Write the store without files that cannot be used.")
     ] = False,

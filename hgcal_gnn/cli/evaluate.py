@@ -78,6 +78,7 @@ def evaluate(
     quick: Annotated[
         bool, typer.Option("--quick", help="A first look: 2,000 showers, without the slow parts.")
     ] = False,
+    scheduler: args.Scheduler = None,
     overwrite: args.Overwrite = False,
     as_json: args.AsJson = False,
 ) -> None:
@@ -101,7 +102,12 @@ def evaluate(
     models = models_of(same_model or [])
     check_models(models, given)
     cells, profile = _geometry(graph, detector, material, reference)
-    more = {"training": training, "same_model": models, "regressor": _regressor(regressor, cells)}
+    more: dict[str, Any] = {
+        "training": training,
+        "same_model": models,
+        "regressor": _regressor(regressor, cells),
+        "cluster": scheduler,
+    }
     if quick:
         settings = settings.quick(reconstructing=regressor is not None)
     found = _evaluated(reference, given, cells, profile, settings, more)

@@ -80,6 +80,7 @@ def generate(
     ] = Engine.torch,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads. Default: all processors.")] = None,
+    scheduler: args.Scheduler = None,
     extrapolate: Annotated[
         bool, typer.Option("--extrapolate", help="Allow energies beyond twice those trained on.")
     ] = False,
@@ -130,8 +131,8 @@ def generate(
     started = time.perf_counter()
     with compile_note(), resumable(output), progress_bar("generating", total=n, unit="shower") as bar:
         found = write_generated(
-            generator, particles, n, output, seed=seed, about=about, cells=cells, layout=layout, overwrite=overwrite,
-            progress=lambda done: bar.update(done - bar.n),
+            generator, particles, n, output, seed=seed, about=about, cells=cells, layout=layout, cluster=scheduler,
+            overwrite=overwrite, progress=lambda done: bar.update(done - bar.n),
         )  # fmt: skip
     seconds = time.perf_counter() - started
     made = n - found.resumed

@@ -46,6 +46,7 @@ def simulate(
     vertex_sigma: Annotated[str, typer.Option(help="Gaussian smearing of the vertex [cm]: x,y,z.")] = "0,0,0",
     seed: Annotated[int, typer.Option(help="Same command and seed, same file.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads. Default: all processors.")] = None,
+    scheduler: args.Scheduler = None,
     overwrite: args.Overwrite = False,
 ) -> None:
     """Simulate showers of single particles. An interrupted simulation into a store goes on with the same command."""
@@ -75,6 +76,7 @@ def simulate(
             seed=seed,
             material=known,
             threads=threads,
+            cluster=scheduler,
             overwrite=overwrite,
             progress=lambda done: bar.update(done - bar.n),
         )

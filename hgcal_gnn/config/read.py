@@ -101,7 +101,10 @@ def _parsed(path: Path) -> dict[str, Any]:
     check_readable(path)
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), UniqueKeys)  # noqa: S506 (a safe loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        msg = f"{path}: not YAML that can be read: its values are nested too deep"
+        raise InputError(msg) from error
+    except (yaml.YAMLError, ValueError) as error:
         said = str(error).replace('in "<unicode string>", ', "at ")
         msg = f"{path}: not YAML: {' '.join(said.split())}"
         raise InputError(msg) from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from hgcal_gnn.dask_cluster import on_cluster
 from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.evaluation import challenge_calochallenge, challenge_hgcal
 from hgcal_gnn.evaluation.feature_axis import Axis, CellGrid, usual_ring_width
@@ -127,6 +128,7 @@ def compute_features(
     n_rings: int | None = None,
     ring_width: float | None = None,
     axis: Axis = "direction",
+    client: Any = None,
     progress: Callable[[int], Any] | None = None,
 ) -> FeatureTable:
     """Compute features chunk by chunk; the memory is that of the table and of one chunk.
@@ -149,6 +151,8 @@ def compute_features(
         [cm] Default: see `usual_ring_width`; HGCal challenge: 1.2091.
     axis
         Where the axis lies, see `feature_axis.axis_lines`; the published conventions decide themselves.
+    client
+        Of a Dask cluster that works on the chunks (`dask_cluster.cluster_client`); it must see the file of a store.
     progress
         Called with the number of showers done after each chunk.
 
@@ -166,15 +170,13 @@ def compute_features(
     n_showers = len(data)
     values = np.full((n_showers, len(plan.names)), np.nan, np.float32)
     incident = np.full(n_showers, np.nan, np.float32)
-    n_broken = start = 0
-    for showers in _chunks(data):
-        stop = start + len(showers)
-        _check_cells(showers, plan.numbers, start)
-        n_broken += _fill(plan, showers, values[start:stop])
-        incident[start:stop] = showers.incident_energy
-        start = stop
+    n_broken = done = 0
+    for rows, some, energy, broken in _filled(plan, data, client):
+        values[rows], incident[rows] = some, energy
+        n_broken += broken
+        done += len(energy)
         if progress is not None:
-            progress(stop)
+            progress(done)
     if n_broken:
         LOG.warning("%d of %d showers have hits that are not finite: their features are NaN", n_broken, n_showers)
     return FeatureTable(plan.names, plan.groups, plan.units, values, incident)
@@ -244,21 +246,40 @@ def _published_rings(data: ShowerSource) -> int:
     return challenge_hgcal.n_rings(int(first.pdg_id[0]) if len(first) else 22)
 
 
-def _fill(plan: _Plan, showers: Showers, values: F32) -> int:
-    """Write the features of a chunk into `values`; return how many showers have hits that are not finite."""
+Filled = tuple[slice, "F32", "F32", int]  # rows, their features and incident energies, how many are not finite
+
+
+def _filled(plan: _Plan, data: ShowerSource, client: Any) -> Iterator[Filled]:
+    """Compute features of at most `CHUNK` showers at a time, here or on a cluster, in any order."""
+    if client is not None:
+        for _, found in on_cluster(client, _slice, (plan, data), range(-(-len(data) // CHUNK))):
+            yield found
+        return
+    start = 0
+    for whole in data.chunks():
+        for showers in whole.chunks(CHUNK):
+            yield _fill(plan, showers, start)
+            start += len(showers)
+
+
+def _slice(work: tuple[_Plan, ShowerSource], number: int) -> Filled:
+    """Compute the features of one slice of showers."""
+    plan, data = work
+    start = number * CHUNK
+    return _fill(plan, data[start : start + CHUNK], start)
+
+
+def _fill(plan: _Plan, showers: Showers, start: int) -> Filled:
+    """Compute the features of showers that are number `start` and following."""
+    _check_cells(showers, plan.numbers, start)
+    values = np.full((len(showers), len(plan.names)), np.nan, np.float32)
     sums = FeatureSums.of(showers, plan.numbers, plan.rules, plan.grid, plan.cells_of_layer)
     for family, members, columns in plan.columns:
         found = family.compute(sums)
         values[:, columns] = found[:, np.newaxis] if found.ndim == 1 else found[:, members]
     broken = np.unique(showers.shower[~np.isfinite(showers.energy)])
     values[broken] = np.nan
-    return len(broken)
-
-
-def _chunks(data: ShowerSource) -> Iterator[Showers]:
-    """Iterate over at most `CHUNK` showers at a time."""
-    for chunk in data.chunks():
-        yield from chunk.chunks(CHUNK)
+    return slice(start, start + len(showers)), values, showers.incident_energy, len(broken)
 
 
 def _check_cells(showers: Showers, numbers: CellNumbers, start: int) -> None:

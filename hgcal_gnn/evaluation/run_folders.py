@@ -197,10 +197,10 @@ def _difference(first: Run, other: Run) -> str:
 def _read_mapping(path: Path) -> dict[str, Any]:
     """Read a YAML or JSON file that holds names and values."""
     check_readable(path)
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         msg = f"{path}: cannot be read: {error}"
         raise InputError(msg) from error
     if not isinstance(content, dict):
@@ -214,19 +214,23 @@ def _read_predictions(path: Path) -> tuple[I64, F64, F64, str]:
     check_readable(path)
     try:
         table = pq.read_table(path)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         msg = f"{path}: is no Parquet file: {error}"
         raise InputError(msg) from error
     missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
         msg = f"{path}: has no column {', '.join(missing)}; its columns are {', '.join(table.column_names)}"
         raise InputError(msg)
-    row, truth, prediction = (table[name].to_numpy() for name in COLUMNS)
+    try:
+        values = [np.asarray(table[name].to_numpy(), np.float64) for name in COLUMNS]
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        msg = f"{path}: the columns {', '.join(COLUMNS)} must hold numbers ({error})"
+        raise InputError(msg) from error
+    row, truth, prediction = values
+    if not np.isfinite(row).all():
+        msg = f"{path}: the column row has values that are no numbers"
+        raise InputError(msg)
     order = np.argsort(row, kind="stable")
     metadata = table.schema.metadata or {}
-    return (
-        row[order].astype(np.int64),
-        truth[order].astype(np.float64),
-        prediction[order].astype(np.float64),
-        metadata.get(b"test_sha256", b"").decode(),
-    )
+    test_sha256 = metadata.get(b"test_sha256", b"").decode(errors="replace")
+    return row[order].astype(np.int64), truth[order], prediction[order], test_sha256

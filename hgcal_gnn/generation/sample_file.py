@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from hgcal_gnn import __version__
 from hgcal_gnn.errors import UsageError
@@ -12,7 +13,7 @@ from hgcal_gnn.showers.convert.files import kind_of
 from hgcal_gnn.showers.convert.hdf5_source import Hdf5Options, write_hdf5_showers
 from hgcal_gnn.showers.metadata import ShowerMetadata
 from hgcal_gnn.showers.root.write import write_root
-from hgcal_gnn.showers.store.in_parts import write_in_parts
+from hgcal_gnn.showers.store.in_parts import SampleReport, check_cluster_output, write_in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,21 +35,6 @@ LAYOUTS = MappingProxyType(
 )  # fmt: skip
 
 
-class GeneratedReport(NamedTuple):
-    """What `write_generated` did.
-
-    Attributes
-    ----------
-    resumed
-        Showers taken over from an earlier, interrupted call.
-    empty
-        Of the others, those without a hit.
-    """
-
-    resumed: int
-    empty: int
-
-
 def write_generated(
     generator: AnyGenerator,
     particles: ParticleRows,
@@ -59,9 +45,10 @@ def write_generated(
     about: Mapping[str, str] | None = None,
     cells: CellTable | None = None,
     layout: str = "",
+    cluster: Any = None,
     overwrite: bool = False,
     progress: Callable[[int], Any] | None = None,
-) -> GeneratedReport:
+) -> SampleReport:
     """Generate showers into a store (.arrow), a ROOT file or an HDF5 file.
 
     The result depends on particles, seed and batch size of the generator, not on interruptions.
@@ -78,13 +65,17 @@ def write_generated(
         Geometry of the generator; needed for ROOT and HDF5 files.
     layout
         Of an HDF5 file; default: the one in which showers of this detector are published, or else showerdata.
+    cluster
+        A Dask cluster that makes the parts of a store, see `dask_cluster.cluster_client`.
     progress
         Called with the number of showers done after each step.
 
     Raises
     ------
     UsageError
-        For another ending of the output, or without `cells` where they are needed.
+        For another ending of the output, or without `cells` where they are needed; if there is no such cluster.
+    HgcalError
+        If the cluster is lost; finished parts stay.
     OutputError
         If the output exists (unless `overwrite`) or cannot be written.
     """
@@ -93,30 +84,49 @@ def write_generated(
     metadata = ShowerMetadata(generator.cells_sha256, generator.source, seed, extra={**extra, **(about or {})})
     step = generator.batch_size * max(1, min(STEP_NUMBERS // generator.n_numbers, PART) // generator.batch_size)
     told = progress or (lambda _: None)
-    empty = 0
-
-    def chunks(begin: int) -> Iterator[Showers]:
-        nonlocal empty
-        for first in range(begin, n, step):
-            some = particles(first, min(step, n - first))
-            showers = generator.sample(some, seed=seed, first=first)
-            empty += int((showers.n_hits == 0).sum())
-            told(first + len(showers))
-            yield showers.replace(metadata=metadata)
-
+    chunks = _Chunks(generator, particles, n, seed, step, metadata)
+    if cluster is not None:
+        check_cluster_output(output, is_store=kind == "arrow")
     if kind == "arrow":
         part = step * math.ceil(PART / step)
-        resumed = write_in_parts(chunks, n, output, metadata, part=part, told=told, overwrite=overwrite)
-        return GeneratedReport(resumed, empty)
+        return write_in_parts(chunks, n, output, metadata, part=part, told=told, cluster=cluster, overwrite=overwrite)
     if cells is None:
         msg = f"{output}: a {kind} file needs the cells of the detector"
         raise UsageError(msg)
+    done = empty = 0
+
+    def counted() -> Iterator[Showers]:
+        nonlocal done, empty
+        for showers in chunks(0):
+            done += len(showers)
+            empty += int((showers.n_hits == 0).sum())
+            told(done)
+            yield showers
+
     if kind == "root":
-        write_root(chunks(0), output, cells, overwrite=overwrite)
+        write_root(counted(), output, cells, overwrite=overwrite)
     else:
         options = Hdf5Options(output_layout=layout or usual_layout(generator.detector))
-        write_hdf5_showers(chunks(0), output, cells, options, overwrite=overwrite)
-    return GeneratedReport(0, empty)
+        write_hdf5_showers(counted(), output, cells, options, overwrite=overwrite)
+    return SampleReport(0, empty)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunks:
+    """Gives the showers from any number on."""
+
+    generator: AnyGenerator
+    particles: ParticleRows
+    n: int
+    seed: int
+    step: int
+    metadata: ShowerMetadata
+
+    def __call__(self, begin: int) -> Iterator[Showers]:
+        for first in range(begin, self.n, self.step):
+            some = self.particles(first, min(self.step, self.n - first))
+            showers = self.generator.sample(some, seed=self.seed, first=first)
+            yield showers.replace(metadata=self.metadata)
 
 
 def usual_layout(detector: str) -> str:

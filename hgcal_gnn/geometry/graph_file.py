@@ -130,7 +130,7 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
             raise InputError(msg)
         try:
             header = json.loads(file.read(length))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             msg = f"{path}: not a .safetensors file (its header is not JSON)"
             raise InputError(msg) from error
     if not isinstance(header, dict):
@@ -143,7 +143,7 @@ def _read_metadata(header: Mapping[str, Any], path: Path) -> dict[str, Any]:
     try:
         metadata = json.loads(header["__metadata__"][METADATA_KEY])
         version, kind = int(metadata["format"]), str(metadata["kind"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         msg = f"{path}: a .safetensors file, but not a cell graph (it lacks the metadata key {METADATA_KEY})"
         raise InputError(msg) from error
     if kind != KIND:

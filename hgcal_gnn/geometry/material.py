@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SCALE_ENERGY = 21.2  # MeV; Moliere radius = X0 x 21.2 MeV / E_c (Particle Data Group, passage of particles, 34.37)
 PACKAGE = "hgcal_gnn.geometry.detectors"
+MOST_LAYERS = 10_000  # of a section
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def _parsed(path: Path) -> Mapping[str, Any]:
     """Read a material file and check that it looks like one."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         msg = f"{path}: not YAML: {' '.join(str(error).split())}"
         raise InputError(msg) from error
     if not isinstance(content, dict) or not isinstance(content.get("detectors"), dict):
@@ -206,7 +207,9 @@ def _profile(detector: str, content: Mapping[str, Any], source: str) -> Material
         return MaterialProfile(
             name=detector, front=float(own["front_cm"]), section=number, sensors=sensors, **columns
         )  # fmt: skip
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError, ArithmeticError) as error:
+        if isinstance(error, InputError):
+            raise
         msg = f"{source}: the material of {detector} is not complete or has an unknown entry: {error}"
         raise InputError(msg) from error
 
@@ -214,6 +217,9 @@ def _profile(detector: str, content: Mapping[str, Any], source: str) -> Material
 def _section(section: Mapping[str, Any], content: Mapping[str, Any], source: str) -> dict[str, NDArray[Any]]:
     """Return the columns of one run of layers, each [layers]."""
     n_layers = int(section["layers"])
+    if not 0 < n_layers <= MOST_LAYERS:
+        msg = f"{source}: a section has 1 to {MOST_LAYERS} layers, not {n_layers}"
+        raise InputError(msg)
     if "plates_mm" in section:
         amounts: dict[str, Any] = dict(_plates(section["plates_mm"], content["materials"]))
     else:

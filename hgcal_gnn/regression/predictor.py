@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 CALIBRATION = "calibration."
 HITS_AT_ONCE = 1 << 18  # bounds the memory of a pass through a network: 64 MiB per 64 numbers a hit
 SHOWERS_AT_ONCE = 1024
+MOST_NUMBERS = 10**7  # of the inputs of a network for one shower or hit
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,11 @@ class Weights:
             If it is missing, damaged, something else, or of a newer version.
         """
         arrays, about = read_weights(path, "regressor")
-        return cls(arrays, about["cells_sha256"], Sizes(**_sizes(about["sizes"])))
+        try:
+            return cls(arrays, str(about["cells_sha256"]), _sizes(about["sizes"]))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            msg = f"{path}: its description of the regressor is incomplete ({error}); the file is damaged"
+            raise InputError(msg) from error
 
     @property
     def calibration(self) -> ResponseCalibration | None:
@@ -256,6 +262,17 @@ def _parts(n_hits: Array) -> Iterator[slice]:
         start = stop
 
 
-def _sizes(stored: Mapping[str, Any]) -> dict[str, Any]:
+def _sizes(stored: Mapping[str, Any]) -> Sizes:
+    """Read sizes, refusing those no network can have: memory is set aside for them."""
     voxels = stored["voxels"]
-    return {**stored, "voxels": voxels and {name: tuple(shape) for name, shape in voxels.items()}}
+    found = Sizes(
+        n_features=int(stored["n_features"]),
+        n_variables=int(stored["n_variables"]),
+        voxels=voxels and {str(name): tuple(int(size) for size in shape) for name, shape in voxels.items()},
+    )
+    shapes = (found.voxels or {}).values()
+    for numbers in (found.n_features, found.n_variables, *(math.prod(shape) for shape in shapes)):
+        if not 0 <= numbers <= MOST_NUMBERS:
+            msg = f"inputs of {numbers} numbers"
+            raise ValueError(msg)
+    return found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from hgcal_gnn import __version__
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.geometry.material import MaterialProfile, load_material
 from hgcal_gnn.showers.root.write import write_root
-from hgcal_gnn.showers.store.in_parts import write_in_parts
-from hgcal_gnn.simulation.simulate import sample_metadata, simulate_chunks
+from hgcal_gnn.showers.store.in_parts import SampleReport, check_cluster_output, write_in_parts
+from hgcal_gnn.simulation.simulate import Simulator, sample_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,21 +31,6 @@ MIDDLE = 0.07  # share of the front that may lack cells in its middle: an endcap
 SPREAD = 8.0  # standard deviations of the vertex that are counted on
 
 
-class SampleReport(NamedTuple):
-    """What `write_sample` did.
-
-    Attributes
-    ----------
-    resumed
-        Showers taken over from an earlier, interrupted call.
-    empty
-        Of the others, those that left no hit.
-    """
-
-    resumed: int
-    empty: int
-
-
 def write_sample(
     cells: CellTable,
     beam: Beam,
@@ -54,6 +40,7 @@ def write_sample(
     seed: int = 0,
     material: MaterialProfile | None = None,
     threads: int | None = None,
+    cluster: Any = None,
     overwrite: bool = False,
     progress: Callable[[int], Any] | None = None,
 ) -> SampleReport:
@@ -73,14 +60,18 @@ def write_sample(
     material
         Default: the built-in one of `cells.detector`.
     threads
-        Default: the processors this process may use.
+        Default: the processors this process may use; one in each process of a cluster.
+    cluster
+        A Dask cluster that makes the parts of a store, see `dask_cluster.cluster_client`.
     progress
         Called with the number of showers done after each step.
 
     Raises
     ------
     UsageError
-        If the output has another ending or `n` is below 1, or as `simulate` does.
+        If the output has another ending or `n` is below 1, or as `simulate` does; if there is no such cluster.
+    HgcalError
+        If the cluster is lost; finished parts stay.
     OutputError
         If the output exists (unless `overwrite`) or cannot be written.
     """
@@ -91,23 +82,55 @@ def write_sample(
     material = material or load_material(cells.detector)
     metadata = _metadata(cells, beam, seed, material)
     told = progress or (lambda _: None)
+    is_store = Path(output).suffix.lower() == ".arrow"
+    if cluster is not None:
+        check_cluster_output(output, is_store=is_store)
+        threads = threads or 1
+    chunks = _Chunks.of(cells, beam, n, seed, material, threads, metadata, STEP)
+    if is_store:
+        return write_in_parts(
+            chunks, n, Path(output), metadata, part=PART, told=told, cluster=cluster, overwrite=overwrite
+        )
     empty = 0
 
-    def chunks(begin: int) -> Iterator[Showers]:
+    def counted() -> Iterator[Showers]:
         nonlocal empty
-        rows = needed_rows(cells, beam)
-        some = cells.select(rows)
-        options = {"seed": seed, "material": material, "threads": threads, "chunk": STEP, "begin": begin}
-        for showers in simulate_chunks(some, beam, n - begin, **options):  # type: ignore[arg-type]
+        for showers in chunks(0):
             empty += int((showers.n_hits == 0).sum())
             told(int(showers.event_id[-1]) + 1)
-            yield showers.replace(cell=showers.cell + np.int32(rows.start), metadata=metadata)
+            yield showers
 
-    if Path(output).suffix.lower() == ".arrow":
-        resumed = write_in_parts(chunks, n, Path(output), metadata, part=PART, told=told, overwrite=overwrite)
-        return SampleReport(resumed, empty)
-    write_root(chunks(0), output, cells, overwrite=overwrite)
+    write_root(counted(), output, cells, overwrite=overwrite)
     return SampleReport(0, empty)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunks:
+    """Gives the showers from any number on; `cells` are those the beam can reach, from row `first` of the detector."""
+
+    cells: CellTable
+    first: int
+    beam: Beam
+    n: int
+    seed: int
+    material: MaterialProfile
+    threads: int | None
+    metadata: ShowerMetadata
+    step: int
+
+    @classmethod
+    def of(cls, cells: CellTable, beam: Beam, *rest: Any) -> _Chunks:
+        rows = needed_rows(cells, beam)
+        return cls(cells.select(rows), rows.start, beam, *rest)
+
+    @cached_property
+    def simulator(self) -> Simulator:
+        return Simulator(self.cells, self.beam, material=self.material, threads=self.threads)
+
+    def __call__(self, begin: int) -> Iterator[Showers]:
+        for start in range(begin, self.n, self.step):
+            showers = self.simulator(min(self.step, self.n - start), self.seed, begin=start)
+            yield showers.replace(cell=showers.cell + np.int32(self.first), metadata=self.metadata)
 
 
 def check_output(output: Path) -> None:

@@ -6,7 +6,6 @@ import logging
 import signal
 import warnings
 from typing import TYPE_CHECKING, Any
-from zipfile import is_zipfile
 
 import pytorch_lightning as lightning
 import torch
@@ -37,10 +36,30 @@ def checkpoint_of(folder: RunFolder) -> Path | None:
     """
     if not folder.last.exists():
         return None
-    if not is_zipfile(folder.last):
-        msg = f"{folder.last}: the checkpoint is damaged; train anew with --overwrite"
-        raise InputError(msg)
+    read_checkpoint(folder.last)
     return folder.last
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of Lightning: numbers and plain values only, nothing that could run code.
+
+    Raises
+    ------
+    InputError
+        If it is damaged or holds anything else.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what PyTorch says of pickles that it refuses
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of a damaged archive PyTorch raises anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        msg = f"{path}: the checkpoint is damaged ({reason}); train anew with --overwrite"
+        raise InputError(msg) from error
+    if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
+        msg = f"{path}: the checkpoint is damaged (it holds no state_dict); train anew with --overwrite"
+        raise InputError(msg)
+    return content
 
 
 def make_trainer(
@@ -101,6 +120,7 @@ def fit(
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*LeafSpec.*")  # between Lightning and PyTorch
+            warnings.filterwarnings("ignore", ".*sync_dist.*")  # the values are those of all processes already
             trainer.fit(module, batches, validation, ckpt_path=checkpoint, weights_only=True)
     except SystemExit:
         if trainer.state.status != TrainerStatus.INTERRUPTED:

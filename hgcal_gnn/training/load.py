@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hgcal_gnn.config.run import RunConfig
-from hgcal_gnn.errors import InputError
+from hgcal_gnn.errors import HgcalError, InputError
 from hgcal_gnn.regression.predictor import Weights, make_predictor
 from hgcal_gnn.training.geometry import find_material, load_geometry
 from hgcal_gnn.training.run_folder import RunFolder
@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 
     from hgcal_gnn.geometry.graph import CellGraph
     from hgcal_gnn.regression.predictor import Predictor
+
+
+# what models say to numbers and settings that are not theirs
+MISFITS = (RuntimeError, KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, MemoryError)
+
+
+def misfit(error: Exception, file: Path, folder: RunFolder) -> HgcalError:
+    """Return one of our errors as it is, others as the error of a file that does not fit the settings of its run."""
+    if isinstance(error, HgcalError):
+        return error
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return InputError(f"{file}: does not fit the settings in {folder.config} ({reason})")
 
 
 def load_regressor(
@@ -52,4 +64,7 @@ def load_regressor(
     else:
         material = find_material(config.data.material, graph.cells.detector)
     weights = Weights.load(saved)
-    return make_predictor(config.model, weights, graph, material, device=device, force_geometry=force_geometry)
+    try:
+        return make_predictor(config.model, weights, graph, material, device=device, force_geometry=force_geometry)
+    except MISFITS as error:
+        raise misfit(error, saved, folder) from error

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
 from dataclasses import asdict
 from itertools import chain
@@ -93,7 +94,7 @@ def mixed(configs: Sequence[SimulateConfig], cells: CellTable, material: Materia
     """Return one store of several simulations, one after the other; what mixes them is the order of the training."""
     parts = [simulated(config, cells, material) for config in configs]
     digest = hashlib.sha256("".join(path.name for path in parts).encode()).hexdigest()
-    path = parts[0].with_name(f"{cells.detector}-mix-{digest[:12]}.arrow")
+    path = parts[0].with_name(f"{plain_name(cells.detector)}-mix-{digest[:12]}.arrow")
     if not path.exists():
         if int(os.environ.get("LOCAL_RANK", "0")):
             _wait_for(path)
@@ -108,7 +109,12 @@ def sample_path(config: SimulateConfig, cells: CellTable, material: MaterialProf
     sensors = [asdict(sensor) for sensor in material.sensors]
     parts = [config.model_dump(mode="json"), cells.sha256, constants, sensors, __version__]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return cache_folder() / "samples" / f"{cells.detector}-{config.particle}-{digest[:12]}.arrow"
+    return cache_folder() / "samples" / f"{plain_name(cells.detector)}-{config.particle}-{digest[:12]}.arrow"
+
+
+def plain_name(text: str) -> str:
+    """Return a text as a part of a file name: a graph file may call its detector anything, paths included."""
+    return re.sub(r"[^\w-]+", "_", text, flags=re.ASCII)[:60]
 
 
 def _wait_for(path: Path) -> None:

@@ -152,7 +152,7 @@ def test_a_dask_cluster_gives_the_same_bytes(tmp_path, files):
     distributed = pytest.importorskip("distributed")
     convert(files, tmp_path / "one.arrow", CELLS)
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         convert(files, tmp_path / "dask.arrow", CELLS, cluster=client)

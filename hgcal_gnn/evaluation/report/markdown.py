@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def markdown(found: Evaluation) -> str:
     """Write an evaluation as Markdown, without pictures."""
     head = [f"# Generated showers against {found.reference.source}", method(found)]
-    return "\n\n".join([*head, *_blocks(_all_tables(found))]) + "\n"
+    whole = "\n\n".join([*head, *_blocks(_all_tables(found))]) + "\n"
+    return whole.replace("<", "&lt;")  # names come from files and are no HTML
 
 
 def method(found: Evaluation) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hgcal_gnn.dask_cluster import cluster_client, on_cluster
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.evaluation.features import DEFAULT, compute_features
 from hgcal_gnn.evaluation.hit_spectrum import hit_spectrum
@@ -40,6 +42,7 @@ def evaluate(
     training: Path | Showers | None = None,
     same_model: Mapping[str, Sequence[str]] | None = None,
     regressor: Callable[[Showers], F32] | None = None,
+    cluster: Any = None,
     progress: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Measure everything that tells generated showers from reference ones.
@@ -58,13 +61,17 @@ def evaluate(
         Name of a model -> names of generated samples that are trainings of it with different seeds.
     regressor
         Frozen: gives energies [GeV] of showers, whose response is compared after reconstruction.
+    cluster
+        A Dask cluster that works on chunks of showers and on generated samples, see `dask_cluster.cluster_client`.
+        What trains networks gives the same numbers only with the same number of threads.
     progress
-        Called with the name of each part when it begins; `parts` counts them.
+        Called with the name of each part when it begins (on a cluster: of the measurements only); `parts` counts them.
 
     Raises
     ------
     UsageError
-        For no generated sample, or one that is called like the reference; for models without such samples.
+        For no generated sample, or one that is called like the reference; for models without such samples; if there
+        is no such cluster.
     InputError
         For samples that cannot be used (missing, damaged, empty, NaN hits, another geometry): before anything is
         computed. Whatever cannot be computed later is marked as not available, with the reason.
@@ -86,9 +93,9 @@ def evaluate(
     numbers = CellNumbers.of(graph.cells, material)
     found = Evaluation(settings, graph.cells.detector, graph.cells_sha256, samples)
     hits = hit_parts.HitParts(found, graph, numbers, training, regressor)
-    _measure(found, numbers, told)
-    for name in found.generated:
-        found.comparisons[name] = _compare(found, name, hits, material, told)
+    with nullcontext() if cluster is None else cluster_client(cluster) as client:
+        _measure(found, numbers, told, client)
+        _compare_all(found, hits, material, told, client)
     found.models = seed_groups(found, same_model or {})
     return found
 
@@ -98,16 +105,42 @@ def parts(n_generated: int) -> int:
     return 1 + 2 * (1 + n_generated) + 11 * n_generated
 
 
-def _measure(found: Evaluation, numbers: CellNumbers, told: Callable[[str], None]) -> None:
+def _measure(found: Evaluation, numbers: CellNumbers, told: Callable[[str], None], client: Any) -> None:
     """Compute features and hit energies of all samples, chunk by chunk."""
     names, convention = found.settings.observables or DEFAULT, found.settings.convention
     for name, sample in found.samples.items():
         told(f"observables of {name}")
         with _timed(found, f"observables of {name}"):
-            found.tables[name] = compute_features(sample, numbers, names, convention=convention)
+            found.tables[name] = compute_features(sample, numbers, names, convention=convention, client=client)
         told(f"hit energies of {name}")
         with _timed(found, f"hit energies of {name}"):
             found.spectra[name] = attempt("hit energies", partial(hit_spectrum, sample, numbers))
+
+
+def _compare_all(
+    found: Evaluation, hits: hit_parts.HitParts, material: MaterialProfile, told: Callable[[str], None], client: Any
+) -> None:
+    """Compare the generated samples to the reference, one after the other or each on a worker."""
+    names = list(found.generated)
+    if client is None or len(names) < 2:
+        for name in names:
+            found.comparisons[name] = _compare(found, name, hits, material, told)
+        return
+    told("comparisons")
+    results = dict(on_cluster(client, _compare_on_worker, (hits, material, names), range(len(names))))
+    for number, name in enumerate(names):
+        found.comparisons[name], seconds = results[number]
+        for part, value in seconds.items():
+            found.seconds[part] = found.seconds.get(part, 0.0) + value
+
+
+def _compare_on_worker(
+    work: tuple[hit_parts.HitParts, MaterialProfile, list[str]], number: int
+) -> tuple[Comparison, dict[str, float]]:
+    """Compare one sample; return what was found and the time of each part [s]."""
+    hits, material, names = work
+    found = replace(hits.found, seconds={})
+    return _compare(found, names[number], hits, material, lambda _: None), found.seconds
 
 
 def _compare(

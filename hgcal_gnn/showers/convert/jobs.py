@@ -10,18 +10,18 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from importlib import import_module
 from multiprocessing import active_children, get_context, parent_process
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hgcal_gnn.errors import HgcalError, InputError, UsageError
+from hgcal_gnn.dask_cluster import cluster_client, on_cluster
+from hgcal_gnn.errors import HgcalError, InputError
 from hgcal_gnn.showers.convert.files import iterate_showers
 from hgcal_gnn.showers.file_report import FileReport
 from hgcal_gnn.showers.store.writer import open_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from hgcal_gnn.showers.convert.files import Source
 
@@ -40,12 +40,20 @@ class Work:
         Input files and what identifies them (`writer.file_key`).
     source
         How to read them.
+    base
+        Folder that relative paths start from; empty: the current one.
     """
 
     folder: Path
     paths: tuple[str, ...]
     keys: tuple[str, ...]
     source: Source
+    base: str = ""
+
+    def path(self, number: int) -> str:
+        """Return where a file is."""
+        path = self.paths[number]
+        return path if "://" in path else str(Path(self.base, path))
 
 
 def convert_part(work: Work, number: int, progress: Callable[[int], Any] | None = None) -> FileReport:
@@ -61,7 +69,7 @@ def convert_part(work: Work, number: int, progress: Callable[[int], Any] | None 
     report = FileReport(work.paths[number])
     try:
         with open_part(work.folder, number, work.keys[number], work.source.metadata) as part:
-            for showers in iterate_showers(report.path, work.source, report):
+            for showers in iterate_showers(work.path(number), work.source, report):
                 part.write(showers)
                 if progress:
                     progress(report.events)
@@ -127,36 +135,11 @@ def on_dask(work: Work, numbers: Sequence[int], cluster: Any) -> Done:
     Parameters
     ----------
     cluster
-        A `distributed.Client`, or the address of a scheduler.
-
-    Raises
-    ------
-    UsageError
-        If dask.distributed is not installed or no scheduler answers.
+        See `dask_cluster.cluster_client`, which also tells the errors.
     """
-    try:
-        distributed: Any = import_module("distributed")  # an extra
-    except ImportError as error:
-        msg = "a Dask cluster needs dask.distributed: pip install 'hgcal-gnn[dask]'"
-        raise UsageError(msg) from error
-    client = cluster if isinstance(cluster, distributed.Client) else _client(distributed, cluster)
-    try:
-        shared = client.scatter(work, broadcast=True, hash=False)
-        tasks = {client.submit(convert_part, shared, number, pure=False): number for number in numbers}
-        for task in distributed.as_completed(list(tasks)):
-            yield tasks[task], task.result()
-    finally:
-        if client is not cluster:
-            client.close()
-
-
-def _client(distributed: Any, address: str) -> Any:
-    """Connect to a scheduler."""
-    try:
-        return distributed.Client(address)
-    except (OSError, ValueError) as error:
-        msg = f"{address}: no Dask scheduler answers there ({error}); start one, or convert with --jobs"
-        raise UsageError(msg) from error
+    placed = replace(work, base=str(Path.cwd()))
+    with cluster_client(cluster, work.folder) as client:
+        yield from on_cluster(client, convert_part, placed, numbers)
 
 
 _work: Work | None = None

@@ -77,7 +77,7 @@ def convert(
     jobs
         Processes on this machine (scripts need the usual ``if __name__ == "__main__"``).
     cluster
-        Instead of `jobs`: a `distributed.Client` or the address of a Dask scheduler.
+        Instead of `jobs`: a Dask cluster, see `dask_cluster.cluster_client`.
     skip_bad_files
         Write the store without the files that could not be converted. Otherwise the others are still
         converted, but the parts are not merged, so that the bad files can be repaired and the call repeated.

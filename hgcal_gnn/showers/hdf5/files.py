@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import h5py
+import numpy as np
 
-from hgcal_gnn.errors import InputError
+from hgcal_gnn.errors import HgcalError, InputError
 from hgcal_gnn.files import atomic_path, check_readable
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHUNK_BYTES = 16 * 2**20  # of dense data read or written at once
+MOST_CHUNK_BYTES = 2**30  # of an HDF5 chunk, which has to be decompressed whole
+UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError)  # what h5py raises on damage
 
 
 @contextmanager
@@ -23,8 +27,8 @@ def reading(path: Path) -> Iterator[None]:
     """Turn what h5py says about damaged data into an error that names the file."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, InputError):
+    except UNREADABLE as error:
+        if isinstance(error, HgcalError):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         msg = f"{path}: not readable as HDF5 ({reason}); it is truncated, damaged or no HDF5 file: fetch it again"
@@ -98,30 +102,52 @@ def datasets_of(file: h5py.File) -> dict[str, tuple[int, ...]]:
     found: dict[str, tuple[int, ...]] = {}
 
     def note(name: str, node: Any) -> None:
-        if isinstance(node, h5py.Dataset):
+        if isinstance(node, h5py.Dataset) and node.shape is not None:
             found[name] = node.shape
 
     file.visititems(note)
     return found
 
 
-def dataset(file: h5py.File, name: str, path: Path, *, at_least: int = 1) -> h5py.Dataset:
-    """Return a dataset of at least `at_least` axes.
+def dataset(file: h5py.File, name: str, path: Path, *, at_least: int = 1, ragged: bool = False) -> h5py.Dataset:
+    """Return a dataset of numbers on at least `at_least` axes, or (`ragged`) of arrays of numbers.
 
     Raises
     ------
     InputError
-        If it is missing or has another shape: listing what the file holds.
+        If it is missing, has another shape or type (listing what the file holds), or is not all there.
     """
     found = datasets_of(file)
     if name not in found:
         msg = f"{path}: no dataset {name}; the file holds {describe(found)}"
         raise InputError(msg)
-    if len(found[name]) < at_least or file[name].dtype.kind not in "iufO":
-        kind = file[name].dtype
-        msg = f"{path}: dataset {name} must hold numbers on at least {at_least} axes, it is {kind} {list(found[name])}"
+    data = file[name]
+    numbers = h5py.check_vlen_dtype(data.dtype) if ragged else data.dtype
+    if len(found[name]) < at_least or numbers is None or np.dtype(numbers).kind not in "iuf":
+        kind = "arrays of numbers" if ragged else "numbers"
+        held = f"{data.dtype} {list(data.shape)}"
+        msg = f"{path}: dataset {name} must hold {kind} on at least {at_least} axes, it is {held}"
         raise InputError(msg)
-    return file[name]
+    if (missing := _missing(data)) is not None:
+        msg = f"{path}: dataset {name} {list(data.shape)} {missing}; the file is incomplete or damaged: fetch it again"
+        raise InputError(msg)
+    return data
+
+
+def _missing(data: h5py.Dataset) -> str | None:
+    """Say what a dataset lacks, before it is read: a header may claim what is not there."""
+    if data.external:
+        return "lies in other files"
+    if not data.size or data.is_virtual:
+        return None
+    if data.chunks is None:
+        stored, claimed = data.id.get_storage_size(), data.size * data.dtype.itemsize
+        return f"claims {claimed} bytes and has {stored}" if stored < claimed and data.dtype.kind != "O" else None
+    if math.prod(data.chunks) * data.dtype.itemsize > MOST_CHUNK_BYTES:
+        return f"is stored in chunks of {list(data.chunks)}, too large to be read"
+    claimed = math.prod(-(-size // chunk) for size, chunk in zip(data.shape, data.chunks, strict=True))
+    there = data.id.get_num_chunks()
+    return f"claims {claimed} chunks and has {there}" if there < claimed else None
 
 
 def check_equal_lengths(lengths: dict[str, int], path: Path) -> int:

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 ROWS = 1024  # showers read or written at once
 MM = 0.1  # cm
+MOST_AXES = 8  # entries read of the dataset shape
 REACH = 0.75  # the corner of a square cell is 0.71 of the pitch away, that of a hexagon 0.58
 FORMAT = "0.7.0"  # version of showerdata whose files these are
 
@@ -136,12 +137,12 @@ def read_showerdata(
     path = Path(path)
     with open_hdf5(path) as file:
         names = {"showers": 1, "energies": 1, "directions": 2, "pdg": 1, "num_points": 1}
-        data = {name: dataset(file, name, path, at_least=axes) for name, axes in names.items()}
-        width = int(np.ravel(dataset(file, "shape", path)[...])[-1])
-        if width not in (4, 5):
-            msg = (
-                f"{path}: points have {width} values each (dataset shape), 4 or 5 are known: x, y, layer, energy, time"
-            )
+        data = {
+            name: dataset(file, name, path, at_least=axes, ragged=name == "showers") for name, axes in names.items()
+        }
+        width = _values_per_point(dataset(file, "shape", path), path)
+        if (axes := data["directions"].shape[1:]) != (3,):
+            msg = f"{path}: directions must be three numbers a shower, they are {list(axes)}"
             raise InputError(msg)
         n_showers = check_equal_lengths({name: values.shape[0] for name, values in data.items()}, path)
         for start in range(0, n_showers, ROWS):
@@ -191,6 +192,18 @@ def write_showerdata(showers: Iterable[Showers], path: Path | str, grid: LayerGr
                 raw.check()
                 most_points = max(most_points, int(piece.n_hits.max(initial=0)))
         file.create_dataset("shape", data=np.array([done, most_points, width]))
+
+
+def _values_per_point(shape: h5py.Dataset, path: Path) -> int:
+    """Return the last entry of the dataset shape."""
+    stated = np.ravel(shape[:MOST_AXES])
+    if not len(stated) or stated[-1] not in (4, 5):
+        msg = (
+            f"{path}: points have {stated[-1] if len(stated) else 'no'} values each (dataset shape), "
+            "4 or 5 are known: x, y, layer, energy, time"
+        )
+        raise InputError(msg)
+    return int(stated[-1])
 
 
 def _points_of(block: Mapping[str, Any], width: int, source: str) -> dict[str, NDArray[Any]]:

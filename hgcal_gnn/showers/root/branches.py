@@ -195,7 +195,11 @@ def load_branch_map(preset: str | Path | BranchMap) -> BranchMap:
         msg = f"no preset {str(preset)!r}: give one of {', '.join(PRESETS)}, or a YAML file with branch names"
         raise UsageError(msg)
     check_readable(path)
-    return _parse(path.read_text("utf-8"), str(path))
+    try:
+        return _parse(path.read_text("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        msg = f"{path}: not YAML: {error}"
+        raise InputError(msg) from error
 
 
 @cache
@@ -207,11 +211,11 @@ def _built_in(preset: str) -> BranchMap:
 def _parse(text: str, source: str) -> BranchMap:
     try:
         return BranchMap.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        msg = f"{source}: not YAML: {' '.join(str(error).split())}"
-        raise InputError(msg) from error
     except ValidationError as error:
         msg = f"{source}: {_problems(error)}; entries are {', '.join(_entries(_all_entries()))}"
+        raise InputError(msg) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        msg = f"{source}: not YAML: {' '.join(str(error).split())}"
         raise InputError(msg) from error
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hgcal_gnn.showers.store.writer import ShowerWriter
+from hgcal_gnn.dask_cluster import cluster_client, on_cluster
+from hgcal_gnn.errors import UsageError
+from hgcal_gnn.showers.store.writer import ShowerWriter, open_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -12,6 +16,21 @@ if TYPE_CHECKING:
 
     from hgcal_gnn.showers.metadata import ShowerMetadata
     from hgcal_gnn.showers.showers import Showers
+
+
+class SampleReport(NamedTuple):
+    """What became of a sample that was written.
+
+    Attributes
+    ----------
+    resumed
+        Showers taken over from an earlier, interrupted call.
+    empty
+        Of the others, those that left no hit.
+    """
+
+    resumed: int
+    empty: int
 
 
 def write_in_parts(
@@ -22,15 +41,16 @@ def write_in_parts(
     *,
     part: int,
     told: Callable[[int], Any],
+    cluster: Any = None,
     overwrite: bool = False,
-) -> int:
+) -> SampleReport:
     """Write the parts that an earlier call did not finish, and join all.
 
     Parameters
     ----------
     chunks
         From the number of a first shower (a multiple of `part`) to all showers from there on, in chunks that end
-        where a part ends.
+        where a part ends. It travels to the workers of a cluster.
     n
         Number of showers in the end.
     output
@@ -40,34 +60,86 @@ def write_in_parts(
     part
         Showers in a part: those that are lost at most when the program is killed.
     told
-        Called with the number of showers that were there already.
-
-    Returns
-    -------
-    int
-        That number.
+        Called with the number of showers that are there, first with those of an earlier call.
+    cluster
+        A Dask cluster that makes the parts, see `dask_cluster.cluster_client`.
 
     Raises
     ------
+    UsageError
+        If there is no such cluster.
+    HgcalError
+        If the cluster is lost; finished parts stay.
     OutputError
         If the output exists (unless `overwrite`) or cannot be written.
     """
     keys = [f"showers {start} to {min(start + part, n)}" for start in range(0, n, part)]
     writer = ShowerWriter(output, keys, metadata, overwrite=overwrite)
-    first = min(writer.unfinished, default=len(keys))
-    done = min(first * part, n)
+    missing = writer.unfinished
+    work = _Work(writer.folder.absolute(), keys, metadata, chunks, part, n)
+    done = resumed = n - sum(work.size(number) for number in missing)
     told(done)
+    empty = 0
     try:
-        if done < n:
-            coming = chunks(done)
-            for number in range(first, len(keys)):
-                wanted = min((number + 1) * part, n) - number * part
-                with writer.part(number) as target:
-                    while wanted > 0:
-                        showers = next(coming)
-                        target.write(showers)
-                        wanted -= len(showers)
+        if cluster is None or not missing:
+            for number in missing:
+                empty += _make_part(work, number, partial(_tell, told, done))
+                done += work.size(number)
+        else:
+            with cluster_client(cluster, work.folder) as client:
+                for number, found in on_cluster(client, _make_part, work, missing):
+                    empty += found
+                    done += work.size(number)
+                    told(done)
         writer.finish()
     finally:
         writer.abandon()  # leaves nothing behind unless there are finished parts
-    return done
+    return SampleReport(resumed, empty)
+
+
+def check_cluster_output(output: Path, *, is_store: bool) -> None:
+    """Refuse to let a cluster write what is no store.
+
+    Raises
+    ------
+    UsageError
+        Then.
+    """
+    if not is_store:
+        msg = f"{output}: a cluster writes stores (.arrow) in parts; convert the store afterwards"
+        raise UsageError(msg)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Everything a process needs to make any part; arguments as of `write_in_parts`."""
+
+    folder: Path
+    keys: list[str]
+    metadata: ShowerMetadata
+    chunks: Callable[[int], Iterator[Showers]]
+    part: int
+    n: int
+
+    def size(self, number: int) -> int:
+        """Return the showers of a part."""
+        return min(self.part, self.n - number * self.part)
+
+
+def _tell(told: Callable[[int], Any], before: int, new: int) -> None:
+    told(before + new)
+
+
+def _make_part(work: _Work, number: int, told: Callable[[int], Any] | None = None) -> int:
+    """Make and write a part, tell of each chunk before it is written; return how many showers are empty."""
+    wanted, done, empty = work.size(number), 0, 0
+    with open_part(work.folder, number, work.keys[number], work.metadata) as target:
+        coming = work.chunks(number * work.part)
+        while done < wanted:
+            showers = next(coming)
+            done += len(showers)
+            empty += int((showers.n_hits == 0).sum())
+            if told is not None:
+                told(done)
+            target.write(showers)
+    return empty

@@ -71,7 +71,7 @@ class ShowerStore:
 
     def __reduce__(self) -> tuple[type[ShowerStore], tuple[Path]]:
         """Travel to other processes as the path."""
-        return ShowerStore, (self.path,)
+        return ShowerStore, (self.path.absolute(),)
 
     def __len__(self) -> int:
         return int(self.starts[-1])

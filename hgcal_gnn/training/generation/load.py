@@ -16,7 +16,8 @@ from hgcal_gnn.generation.models import kind_of, moving_kinds, stepping_kinds
 from hgcal_gnn.generation.weights import GeneratorWeights
 from hgcal_gnn.training.generation.domain import CellDomain, VoxelDomain
 from hgcal_gnn.training.geometry import load_geometry
-from hgcal_gnn.training.lightning_runs import checkpoint_of
+from hgcal_gnn.training.lightning_runs import checkpoint_of, read_checkpoint
+from hgcal_gnn.training.load import MISFITS, misfit
 from hgcal_gnn.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -75,9 +76,8 @@ def load_generator(
         return generator_of(
             config, weights, source=str(path), geometry=geometry, steps=steps, device=device, batch_size=batch_size
         )
-    except RuntimeError as error:
-        msg = f"{saved}: does not fit the settings in {folder.config} ({str(error).splitlines()[0]})"
-        raise InputError(msg) from error
+    except MISFITS as error:
+        raise misfit(error, saved, folder) from error
 
 
 def load_trained(path: Path) -> GeneratorModel:
@@ -94,12 +94,11 @@ def load_trained(path: Path) -> GeneratorModel:
     if (checkpoint := checkpoint_of(folder)) is None:
         msg = f"{folder.last}: no such file; only the generator of this run is left"
         raise InputError(msg)
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     try:
+        state = read_checkpoint(checkpoint)["state_dict"]
         model.load_state_dict({name.removeprefix(MODEL): state[name] for name in state if name.startswith(MODEL)})
-    except RuntimeError as error:
-        msg = f"{checkpoint}: does not fit the settings in {folder.config} ({str(error).splitlines()[0]})"
-        raise InputError(msg) from error
+    except MISFITS as error:
+        raise misfit(error, checkpoint, folder) from error
     return model.eval()
 
 
