@@ -48,6 +48,9 @@ def quickstart(
     tiny: Annotated[
         bool, typer.Option("--tiny", help="Of everything so little that it takes seconds: does it run here?")
     ] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help=f"Threads of trainings. Default: all processors, at most {MOST_THREADS}.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Begin anew: remove what an earlier quickstart left in the folder.")
     ] = False,
@@ -66,7 +69,7 @@ def quickstart(
         from hgcal_gnn.cli.threads import use_threads
         from hgcal_gnn.hardware import usable_cores
 
-        use_threads(min(usable_cores(), MOST_THREADS))
+        use_threads(threads or min(usable_cores(), MOST_THREADS))
     anything = False
     for number, step in enumerate(STEPS, 1):
         print(f"{number}/{len(STEPS)} {step.title}", flush=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.geometry.graph import CellGraph
 
 OBSERVABLES = ("response", "n_hits", "mean_layer", "radius_mean", "hit_mips_mean", "layer_spread")
+PROFILES = ("profile_layer_fraction", "profile_ring_fraction")
 
 
 def write(files: Files, size: Size) -> None:
@@ -153,6 +154,8 @@ def _drawn(found: Evaluation, graph: CellGraph) -> Iterator[str]:
         if name in found.tables[REFERENCE].names:
             yield _inline(name, observable_figure(found, name), name.replace("_", " "))
     for drawn in report_figures(found, sections=("profiles", "hits")):
+        if drawn.section == "profiles" and drawn.key not in PROFILES:
+            continue
         yield _inline(drawn.key, drawn.figure, drawn.caption, is_wide=drawn.is_wide)
 
 
