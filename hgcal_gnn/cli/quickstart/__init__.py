@@ -75,7 +75,7 @@ def quickstart(
         print(f"{number}/{len(STEPS)} {step.title}", flush=True)
         if step.is_training and not trains:
             print(f"    left out: networks need more packages: {INSTALL}; then repeat the command")
-        elif diary.is_done(step.name) and not (anything and step is STEPS[-1]):
+        elif _is_done(step, diary, files) and not (anything and step is STEPS[-1]):
             print("    done already")
         else:
             anything = True
@@ -87,6 +87,10 @@ def quickstart(
                 raise typer.Exit(INTERRUPTED) from None
             print(f"    {duration(diary.times[step.name].seconds)}", flush=True)
     _summary(files, diary)
+
+
+def _is_done(step: Step, diary: Diary, files: Files) -> bool:
+    return diary.is_done(step.name) and all(path.exists() for path in files.products(step.name))
 
 
 def _summary(files: Files, diary: Diary) -> None:

@@ -14,6 +14,7 @@ SETTINGS = Path(__file__).parent / "settings"
 REGRESSORS = ("sum_sections", "message_passing")  # the first one is what the other is compared to
 GENERATORS = ("wgan_gp", "cells")
 SAMPLES = ("photons", "photons_test", "pions", "pions_test")
+PICTURED = ("photon", "pion")
 MIXED_LAYER = 38  # of silicon and scintillator
 THRESHOLD = 3e-5  # GeV; about half a MIP: what voxel models cannot generate is asked of none
 ETA, PHI = 2.0, 1.57  # of all showers
@@ -99,13 +100,26 @@ class Files:
         return {
             "report": [self.report, self.metrics],
             "geometry and graph": [self.table, self.graph],
-            "simulated showers": [self.showers(name) for name in SAMPLES],
-            "generated showers": [self.showers(name) for name in GENERATORS],
-            "settings of trainings": [self.settings(name) for name in (*REGRESSORS, *GENERATORS)],
+            "simulated showers": [*map(self.showers, SAMPLES)],
+            "generated showers": [*map(self.showers, GENERATORS)],
+            "settings of trainings": [*map(self.settings, (*REGRESSORS, *GENERATORS))],
             "trained networks": [self.runs],
-            "pictures": [self.detector, self.layer, *(self.picture(name) for name in ("photon", "pion"))],
+            "pictures": [self.detector, self.layer, *map(self.picture, PICTURED)],
             "times": [self.diary],
         }
+
+    def products(self, step: str) -> list[Path]:
+        """Return what must be there when a step is done."""
+        voxel, graph = ([self.settings(name), self.run(name), self.showers(name)] for name in GENERATORS)
+        return {
+            "geometry": [self.table],
+            "graph": [self.graph, self.detector, self.layer],
+            "showers": [*map(self.showers, SAMPLES), *map(self.picture, PICTURED)],
+            "regression": [*map(self.settings, REGRESSORS), *map(self.run, REGRESSORS)],
+            "voxel generator": voxel,
+            "graph generator": graph,
+            "report": [self.report],
+        }[step]
 
     def remove(self) -> None:
         """Remove all that is written, and nothing else."""
