@@ -53,7 +53,10 @@ class Size(NamedTuple):
     skipped: tuple[str, ...] = ()
 
 
-FULL = Size("full", (1.5, 2.8), (1.05, 2.09), 6000, 2000, 6000, 4000, 10, 600, 100, 300, 100)
+FULL = Size(
+    "full", (1.5, 2.8), (1.05, 2.09), 6000, 2000, 6000, 4000, 10, 600, 100, 300, 100,
+    skipped=("physics_distance",),  # a minute or two for two samples
+)  # fmt: skip
 TINY = Size(
     "tiny", (1.9, 2.1), (1.49, 1.65), 300, 100, 300, 200, 1, 4, 2, 4, 2,
     skipped=("correlation", "physics_distance", "classifier", "energies"),
