@@ -5,4 +5,4 @@ Importing this package loads neither torch nor NumPy; the sub-packages do when t
 
 from __future__ import annotations
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"

@@ -18,7 +18,7 @@ SETTINGS = {
 }
 # Threads of PyTorch that wait for work spin, by default, on the cores that numba's threads work on.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE"}
-COMMANDS = ("train", "predict")
+COMMANDS = ("train", "predict", "quickstart")
 SWITCH = "HGCAL_GNN_ALLOCATOR"  # "system": leave it as it is; "tuned": done already
 
 

@@ -53,7 +53,7 @@ def compare(
     report = compare_runs(
         folders, lambda truth: energy_bins(truth, edges), baseline=baseline, pdg_id=_pdg_id(particle, folders)
     )
-    _write(report, output, overwrite=overwrite)
+    write_comparison(report, output, overwrite=overwrite)
     print(json.dumps(report.to_json(), indent=2) if as_json else report.to_markdown())
     if not as_json:
         print(f"written to {output}: {', '.join(FILES)}")
@@ -101,7 +101,8 @@ def _pdg_id(particle: str | None, runs: Sequence[Run]) -> int:
     return PDG.get(simulated.get("particle", "none"), 0) if data.get("detector") == "hgcal" else 0
 
 
-def _write(report: ComparisonReport, folder: Path, *, overwrite: bool) -> None:
+def write_comparison(report: ComparisonReport, folder: Path, *, overwrite: bool) -> None:
+    """Write the tables and pictures of a comparison into a folder."""
     from hgcal_gnn.files import atomic_path
     from hgcal_gnn.plotting.resolution import linearity_figure, resolution_figure
     from hgcal_gnn.plotting.style import save_figure

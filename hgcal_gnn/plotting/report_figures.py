@@ -11,6 +11,7 @@ from hgcal_gnn.evaluation.report.availability import NotAvailable
 from hgcal_gnn.evaluation.report.contents import REFERENCE
 from hgcal_gnn.evaluation.report.curves import curve, families
 from hgcal_gnn.evaluation.report.distance_parts import correlated
+from hgcal_gnn.evaluation.report.page import SECTIONS
 from hgcal_gnn.plotting.correlations import correlation_figure
 from hgcal_gnn.plotting.gallery import gallery_figure
 from hgcal_gnn.plotting.observables import profile_figure
@@ -25,7 +26,7 @@ from hgcal_gnn.plotting.report_drawn import Drawn, key_of, observable_figure, wo
 from hgcal_gnn.plotting.report_overview import differences_figure, spectrum_figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from hgcal_gnn.evaluation.report.contents import Evaluation
     from hgcal_gnn.geometry.cells import CellTable
@@ -40,19 +41,28 @@ UNDRAWABLE = (ArithmeticError, ValueError, RuntimeError)
 logger = logging.getLogger(__name__)
 
 
-def report_figures(found: Evaluation, cells: CellTable | None = None) -> Iterator[Drawn]:
+def report_figures(
+    found: Evaluation, cells: CellTable | None = None, *, sections: Container[str] = SECTIONS
+) -> Iterator[Drawn]:
     """Draw the figures of a report; each is made when it is asked for, so that few are in memory.
 
-    Single showers are drawn if their geometry is given.
+    Parameters
+    ----------
+    cells
+        Single showers are drawn if their geometry is given.
+    sections
+        Those of the page whose figures are wanted.
     """
-    if cells is not None:
+    if cells is not None and "showers" in sections:
         yield from _as_far_as_possible(_showers(found, cells))
-    parts = (
-        _differences, _observables, _profiles, _hits, _correlations, classifier_figures, condition_figures,
-        reconstruction_figures, referee_figures,
-    )  # fmt: skip
-    for part in parts:
-        yield from _as_far_as_possible(part(found))
+    parts = {
+        "differences": _differences, "observables": _observables, "profiles": _profiles, "hits": _hits,
+        "correlations": _correlations, "classifier": classifier_figures, "energies": condition_figures,
+        "reconstruction": reconstruction_figures, "referee": referee_figures,
+    }  # fmt: skip
+    for section, part in parts.items():
+        if section in sections:
+            yield from _as_far_as_possible(part(found))
 
 
 def _as_far_as_possible(some: Iterator[Drawn]) -> Iterator[Drawn]:

@@ -239,21 +239,3 @@ def test_help_stays_light():
     started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout, time.perf_counter() - started)
-
-
-def test_quickstart_in_an_empty_folder(run, tmp_path):
-    outcome = run("quickstart")
-    assert outcome.code == 0, outcome.err
-    names = {file.name for file in (tmp_path / "quickstart").iterdir()}
-    assert names == {
-        "hgcal_sector.parquet", "graph.safetensors", "detector.png", "layer_38.png", "photons.arrow", "profiles.png",
-        "shower.png", "regression.yaml", "regression", "generation.yaml", "generation",
-    }  # fmt: skip
-    assert "nothing looks wrong" in outcome.out
-    compared = json.loads((tmp_path / "quickstart/regression/comparison/comparison.json").read_text())
-    assert compared["methods"]["message_passing"]["overall"]["ratio"] < 0.8  # of sum_sections
-    assert (tmp_path / "quickstart/regression/comparison/resolution.png").stat().st_size > 10_000
-    judged = json.loads((tmp_path / "quickstart/generation/comparison/metrics.json").read_text())
-    assert "calo_shower_gan-0" in judged["samples"]
-    assert (tmp_path / "quickstart/generation/comparison/report.html").stat().st_size > 10_000
-    assert run("quickstart").code == 1  # nothing is overwritten

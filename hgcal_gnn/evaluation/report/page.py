@@ -11,7 +11,7 @@ from hgcal_gnn.evaluation.report.markdown import method
 from hgcal_gnn.evaluation.report.page_style import STYLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from hgcal_gnn.evaluation.report.contents import Evaluation
     from hgcal_gnn.evaluation.report.tables import Table
@@ -61,14 +61,30 @@ def html_page(found: Evaluation, pictures: Sequence[Picture]) -> str:
     title = f"Generated showers against {found.reference.source.rsplit('/', 1)[-1]}"
     shown = {key: "\n".join(_section(found, key, pictures)) for key in SECTIONS}
     shown = {key: text for key, text in shown.items() if text}
-    links = " ".join(f'<a href="#{key}">{SECTIONS[key]}</a>' for key in shown)
-    body = "\n".join(f'<section id="{key}"><h2>{SECTIONS[key]}</h2>\n{text}\n</section>' for key, text in shown.items())
+    return page(title, method(found), {key: (SECTIONS[key], text) for key, text in shown.items()})
+
+
+def page(title: str, lead: str, sections: Mapping[str, tuple[str, str]]) -> str:
+    """Write a self-contained page.
+
+    Parameters
+    ----------
+    title, lead
+        Plain text.
+    sections
+        Key (of the link to it) -> heading and content, which is HTML.
+    """
+    links = " ".join(f'<a href="#{key}">{escape(heading)}</a>' for key, (heading, _) in sections.items())
+    body = "\n".join(
+        f'<section id="{key}"><h2>{escape(heading)}</h2>\n{text}\n</section>'
+        for key, (heading, text) in sections.items()
+    )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<header><h1>{escape(title)}</h1><p>{escape(method(found))}</p><nav>{links}</nav></header>\n"
+        f"<header><h1>{escape(title)}</h1><p>{escape(lead)}</p><nav>{links}</nav></header>\n"
         f"<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
@@ -76,7 +92,7 @@ def html_page(found: Evaluation, pictures: Sequence[Picture]) -> str:
 def _section(found: Evaluation, key: str, pictures: Sequence[Picture]) -> Iterator[str]:
     fold = key == "distances"
     for table in _tables(found, key):
-        text = _table(table)
+        text = table_html(table)
         yield (
             f"<details><summary>{escape(table.title)}</summary>{text}</details>"
             if fold
@@ -87,7 +103,7 @@ def _section(found: Evaluation, key: str, pictures: Sequence[Picture]) -> Iterat
         if picture.section == key:
             groups.setdefault(picture.group, []).append(picture)
     for number, (group, some) in enumerate(groups.items()):
-        shown = f'<div class="plots">{"".join(map(_figure, some))}</div>'
+        shown = f'<div class="plots">{"".join(map(figure_html, some))}</div>'
         is_open = " open" if key != "energies" or number == 0 else ""
         yield f"<details{is_open}><summary>{escape(group)}</summary>{shown}</details>" if group else shown
 
@@ -111,7 +127,8 @@ def _tables(found: Evaluation, key: str) -> Iterable[Table]:
     return makers[key](found) if key in makers else ()
 
 
-def _table(table: Table) -> str:
+def table_html(table: Table) -> str:
+    """Write a table with its note; its title is the heading above it."""
     note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
     if not table.rows:
         return note or '<p class="note">nothing to show</p>'
@@ -125,7 +142,8 @@ def _cell(text: str) -> str:
     return f"<td{missing}>{escape(text)}</td>"
 
 
-def _figure(picture: Picture) -> str:
+def figure_html(picture: Picture) -> str:
+    """Write a picture with its caption, to stand in a `<div class="plots">`."""
     wide = ' class="wide"' if picture.is_wide else ""
     label = escape(picture.caption, quote=True)
     svg = picture.svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)

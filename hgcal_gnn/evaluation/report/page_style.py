@@ -29,7 +29,7 @@ td.missing { color: var(--faint); font-style: italic; text-align: left; max-widt
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(350px, 1fr)); gap: 14px; }
 figure { margin: 0; padding: 8px; background: var(--panel); border-radius: 6px; }
 figure.wide { grid-column: 1 / -1; }
-figure svg { width: 100%; height: auto; display: block; } figure svg text { fill: var(--ink); }
+figure svg, figure img { width: 100%; height: auto; display: block; } figure svg text { fill: var(--ink); }
 figcaption { color: var(--faint); font-size: 12px; margin-top: 4px; }
 @media print { nav { display: none; } figure, tr { break-inside: avoid; } }
 """
