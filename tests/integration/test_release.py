@@ -1,4 +1,4 @@
-"""What a release promises: one version everywhere, bounds that were tried, and archives that hold what they must."""
+"""What a release promises: one version everywhere, one set of bounds, and archives that hold what they must."""
 
 from __future__ import annotations
 
