@@ -3,7 +3,7 @@
 `layers` draws hits and energies of layers, `places` turns them into densities around the axis, `energies` gives hits
 their energies. Between the last two, cells are drawn from the densities until each layer has its hits: that depends on
 the cells of the detector, one after the other, and is no network; see `Cells.generate`. In generation the messages
-between hits stay with compiled kernels, which write nothing per edge into memory and are faster than onnxruntime.
+between hits stay with compiled kernels, which write nothing per edge into memory.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def cells_networks(model: Cells, trained_on: TrainedOn, steps: int | None) -> di
     particles = {name: given for name, given in particle_inputs(trained_on).items() if name in {"energy", "kind"}}
     fresh = noise_inputs([NoiseInput("noise", "normal", (parts.layers.flow.n,))])
     sums = _described(_sums(layers), SUMS)
-    is_learned = steps is None and bool(parts.seen_areas.distilled > 0)
+    is_learned = not steps and bool(parts.seen_areas.distilled > 0)
     network = parts.one_step if is_learned else parts.flow
     energy_steps = None if is_learned else steps or model.config.flow_steps
     return {
