@@ -42,7 +42,7 @@ def check_run(content: Mapping[str, Any], source: str) -> AnyRunConfig:
     """
     model = content.get("model")
     kind = model.get("kind") if isinstance(model, dict) else None
-    if kind is not None and kind not in {*REGRESSORS, *GENERATORS}:
+    if kind is not None and kind not in [*REGRESSORS, *GENERATORS]:  # a list: what files say may be no hashable value
         msg = (
             f"{source}: model.kind: {kind!r} is none of {', '.join(REGRESSORS)} (regressors), "
             f"{', '.join(GENERATORS)} (generators)"

@@ -143,7 +143,7 @@ def _read_metadata(header: Mapping[str, Any], path: Path) -> dict[str, Any]:
     try:
         metadata = json.loads(header["__metadata__"][METADATA_KEY])
         version, kind = int(metadata["format"]), str(metadata["kind"])
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         msg = f"{path}: a .safetensors file, but not a cell graph (it lacks the metadata key {METADATA_KEY})"
         raise InputError(msg) from error
     if kind != KIND:
