@@ -13,7 +13,7 @@ from hgcal_gnn.showers.convert.files import kind_of
 from hgcal_gnn.showers.convert.hdf5_source import Hdf5Options, write_hdf5_showers
 from hgcal_gnn.showers.metadata import ShowerMetadata
 from hgcal_gnn.showers.root.write import write_root
-from hgcal_gnn.showers.store.in_parts import SampleReport, check_cluster_output, write_in_parts
+from hgcal_gnn.showers.store.in_parts import Counting, SampleReport, check_cluster_output, write_in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -93,22 +93,13 @@ def write_generated(
     if cells is None:
         msg = f"{output}: a {kind} file needs the cells of the detector"
         raise UsageError(msg)
-    done = empty = 0
-
-    def counted() -> Iterator[Showers]:
-        nonlocal done, empty
-        for showers in chunks(0):
-            done += len(showers)
-            empty += int((showers.n_hits == 0).sum())
-            told(done)
-            yield showers
-
+    counted = Counting(chunks(0), told)
     if kind == "root":
-        write_root(counted(), output, cells, overwrite=overwrite)
+        write_root(counted, output, cells, overwrite=overwrite)
     else:
         options = Hdf5Options(output_layout=layout or usual_layout(generator.detector))
-        write_hdf5_showers(counted(), output, cells, options, overwrite=overwrite)
-    return SampleReport(0, empty)
+        write_hdf5_showers(counted, output, cells, options, overwrite=overwrite)
+    return SampleReport(0, counted.empty)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from hgcal_gnn import __version__
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.geometry.material import MaterialProfile, load_material
 from hgcal_gnn.showers.root.write import write_root
-from hgcal_gnn.showers.store.in_parts import SampleReport, check_cluster_output, write_in_parts
+from hgcal_gnn.showers.store.in_parts import Counting, SampleReport, check_cluster_output, write_in_parts
 from hgcal_gnn.simulation.simulate import Simulator, sample_metadata
 
 if TYPE_CHECKING:
@@ -91,17 +91,9 @@ def write_sample(
         return write_in_parts(
             chunks, n, Path(output), metadata, part=PART, told=told, cluster=cluster, overwrite=overwrite
         )
-    empty = 0
-
-    def counted() -> Iterator[Showers]:
-        nonlocal empty
-        for showers in chunks(0):
-            empty += int((showers.n_hits == 0).sum())
-            told(int(showers.event_id[-1]) + 1)
-            yield showers
-
-    write_root(counted(), output, cells, overwrite=overwrite)
-    return SampleReport(0, empty)
+    counted = Counting(chunks(0), told)
+    write_root(counted, output, cells, overwrite=overwrite)
+    return SampleReport(0, counted.empty)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from hgcal_gnn.errors import UsageError
 from hgcal_gnn.showers.store.writer import ShowerWriter, open_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from hgcal_gnn.showers.metadata import ShowerMetadata
@@ -31,6 +31,30 @@ class SampleReport(NamedTuple):
 
     resumed: int
     empty: int
+
+
+@dataclass(eq=False)
+class Counting:
+    """Hands showers on, chunk by chunk, and counts them and those without a hit.
+
+    Attributes
+    ----------
+    chunks
+    told
+        Called with the number of showers so far.
+    """
+
+    chunks: Iterable[Showers]
+    told: Callable[[int], Any]
+    done: int = 0
+    empty: int = 0
+
+    def __iter__(self) -> Iterator[Showers]:
+        for showers in self.chunks:
+            self.done += len(showers)
+            self.empty += int((showers.n_hits == 0).sum())
+            self.told(self.done)
+            yield showers
 
 
 def write_in_parts(
