@@ -77,7 +77,7 @@ def cells_networks(model: Cells, trained_on: TrainedOn, steps: int | None) -> di
     particles = {name: given for name, given in particle_inputs(trained_on).items() if name in {"energy", "kind"}}
     fresh = noise_inputs([NoiseInput("noise", "normal", (parts.layers.flow.n,))])
     sums = _described(_sums(layers), SUMS)
-    is_learned = not steps and bool(parts.seen_areas.distilled > 0)
+    is_learned = not steps and bool(parts.distilled > 0)
     network = parts.one_step if is_learned else parts.flow
     energy_steps = None if is_learned else steps or model.config.flow_steps
     return {
@@ -117,7 +117,7 @@ class OnnxLayers(nn.Module):
         super().__init__()
         self.session = session
         self.n_noise = model.generating.layers.flow.n
-        self.incident = _Raw()
+        self.incident, self.seen_areas = _Raw(), model.generating.layers.seen_areas
 
     def sample(self, tokens: Tokens, condition: Condition, random: torch.Generator | None, steps: int) -> LayerSums:
         """Draw the layers of showers; steps are those of the file."""

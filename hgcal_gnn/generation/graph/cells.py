@@ -29,8 +29,8 @@ from hgcal_gnn.errors import InputError, UsageError
 from hgcal_gnn.generation.graph.base import GraphModel, GraphModelConfig, GraphSizes
 from hgcal_gnn.generation.graph.cells_draw import draw
 from hgcal_gnn.generation.graph.cells_energies import HitNetwork, Told, flow_loss, flowed, shared_out
-from hgcal_gnn.generation.graph.cells_layers import LayerModel, LayerSums
-from hgcal_gnn.generation.graph.cells_places import Areas, Density, Places, click_losses
+from hgcal_gnn.generation.graph.cells_layers import LayerModel, LayerSums, blurred
+from hgcal_gnn.generation.graph.cells_places import Density, Places, click_losses
 from hgcal_gnn.generation.graph.ground import Ground, check_planes
 from hgcal_gnn.generation.graph.hit_edges import Edges  # noqa: TC001 (pydantic reads it)
 from hgcal_gnn.generation.graph.hits import Hits
@@ -68,7 +68,9 @@ class CellsConfig(GraphModelConfig):
     edges: Edges = Field(
         "cells", description="messages go along the edges of the cell graph, to the nearest 8 hits, or along none"
     )
-    layer_steps: PositiveInt = Field(3, description="midpoint steps of the flow of the layers")
+    layer_steps: PositiveInt = Field(
+        2, description="steps of the flow of the layers, of fourth order: four evaluations each"
+    )
     flow_steps: PositiveInt = Field(2, description="midpoint steps of the flow of the energies, where it is used")
     distil: NonNegativeFloat = Field(
         0.25, description="iterations per iteration of the main stage in which one step learns from the flow; 0: never"
@@ -89,7 +91,14 @@ class Networks(nn.Module):
     n_layers
     n_kinds
         Of incident particles.
+
+    Attributes
+    ----------
+    distilled
+        Whether `one_step` has learned; else 0.
     """
+
+    distilled: Tensor
 
     def __init__(self, config: CellsConfig, n_layers: int, n_kinds: int) -> None:
         super().__init__()
@@ -99,7 +108,7 @@ class Networks(nn.Module):
         )
         sizes = (config.context, config.hit_width, config.message, config.rounds)
         self.flow, self.one_step = HitNetwork(*sizes), HitNetwork(*sizes)
-        self.seen_areas = Areas(n_layers)
+        self.register_buffer("distilled", torch.zeros(()))
 
 
 class Cells(GraphModel):
@@ -133,7 +142,7 @@ class Cells(GraphModel):
             msg = "not all training showers have a direction, which a generator in cells needs: it follows the axis"
             raise InputError(msg)
         self.generating.layers.incident.fit(sample.condition)
-        self.generating.seen_areas.fit(self.ground.tokens(sample.condition).area)
+        self.generating.layers.seen_areas.fit(self.ground.tokens(sample.condition).area)
 
     def stages(self, iterations: int) -> Sequence[Stage]:
         """Train all networks, of the layers first what is usual, then the flow; then one step learns from the flow."""
@@ -155,18 +164,17 @@ class Cells(GraphModel):
 
     def usual_losses(self, batch: HitBatch) -> dict[str, Tensor]:
         """Return the loss of what is usual in layers."""
-        seen, mips, tokens = self._look(batch)
-        return {"loss": self.generating.layers.usual_loss(self._sums(seen, mips, len(batch)), tokens, batch.condition)}
+        _, _, sums, tokens = self._learned(batch)
+        return {"loss": self.generating.layers.usual_loss(sums, tokens, batch.condition)}
 
     def layer_losses(self, batch: HitBatch) -> dict[str, Tensor]:
         """Return the loss of the flow of the layers."""
-        seen, mips, tokens = self._look(batch)
-        return {"loss": self.generating.layers.flow_loss(self._sums(seen, mips, len(batch)), tokens, batch.condition)}
+        _, _, sums, tokens = self._learned(batch)
+        return {"loss": self.generating.layers.flow_loss(sums, tokens, batch.condition)}
 
     def hit_losses(self, batch: HitBatch) -> dict[str, Tensor]:
         """Return the losses of places and energies."""
-        seen, mips, tokens = self._look(batch)
-        sums = self._sums(seen, mips, len(batch))
+        seen, mips, sums, tokens = self._learned(batch)
         density = self._density(sums, tokens, batch.condition)
         shares = density.of_cells(seen)
         told = Told.of(density, shares, sums, seen)
@@ -182,12 +190,11 @@ class Cells(GraphModel):
         The hits are those of the training showers, the energies are made: the flow is asked, not the truth.
         """
         parts = self.generating
-        if parts.seen_areas.distilled == 0:  # the pupil begins as its teacher, from whom it has little to learn
+        if parts.distilled == 0:  # the pupil begins as its teacher, from whom it has little to learn
             parts.one_step.load_state_dict(parts.flow.state_dict())
-            parts.seen_areas.distilled.fill_(1.0)
+            parts.distilled.fill_(1.0)
         with torch.no_grad():
-            seen, mips, tokens = self._look(batch)
-            sums = self._sums(seen, mips, len(batch))
+            seen, mips, sums, tokens = self._learned(batch)
             density = self._density(sums, tokens, batch.condition)
             told = Told.of(density, density.of_cells(seen), sums, seen)
             start = torch.randn_like(mips)
@@ -276,7 +283,7 @@ class Cells(GraphModel):
         return other
 
     def _in_one_step(self, steps: int | None) -> bool:
-        has_learned = bool(self.generating.seen_areas.distilled > 0)
+        has_learned = bool(self.generating.distilled > 0)
         if steps == 0 and not has_learned:
             msg = "the model has not learned to make energies in one evaluation (model.distil was 0): ask for steps"
             raise UsageError(msg)
@@ -295,6 +302,11 @@ class Cells(GraphModel):
         self._looked = batch, found
         return found
 
+    def _learned(self, batch: HitBatch) -> tuple[Seen, Tensor, LayerSums, Tokens]:
+        """Return hits, their energies, what networks are told of the layers, and these."""
+        seen, mips, tokens = self._look(batch)
+        return seen, mips, blurred(self._sums(seen, mips, len(batch)), mips, seen), tokens
+
     def _sums(self, seen: Seen, mips: Tensor, n_showers: int) -> LayerSums:
         shape = (n_showers, self.ground.n_layers)
         counts = seen.layer_ptr.diff().to(mips).reshape(shape)
@@ -309,7 +321,7 @@ class Cells(GraphModel):
 
     def _counted(self, sums: LayerSums, density: Density, tokens: Tokens, random: torch.Generator | None) -> LayerSums:
         """Count in the cells there are what the clicks hit; the energy stays."""
-        known = self.generating.seen_areas.nearest(tokens.area)
+        known = self.generating.layers.seen_areas.nearest(tokens.area)
         strange = (tokens.area / known - 1).abs() > SAME_AREA
         if not strange.any():
             return sums

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +11,10 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Change = Callable[[Tensor, float], Tensor]
+
+EARLIER = 1.6  # power of even times
 
 
 class TimeWaves(nn.Module):
@@ -48,7 +53,7 @@ def width_on_the_way(time: float) -> float:
     return math.hypot(time, 1 - time)
 
 
-def carried(noise: Tensor, change: Callable[[Tensor, float], Tensor], steps: int | None) -> Tensor:
+def carried(noise: Tensor, change: Change, steps: int | None) -> Tensor:
     """Carry noise from time 0 to 1 along `gaussian_velocity` plus what a network adds to it.
 
     Followed is the point in units of `width_on_the_way`, which would rest if the data were standard normal: no error of
@@ -57,17 +62,34 @@ def carried(noise: Tensor, change: Callable[[Tensor, float], Tensor], steps: int
     """
     if steps is None:
         return noise + change(noise, 0.0)
-
-    def relative(point: Tensor, time: float) -> Tensor:
-        width = width_on_the_way(time)
-        return change(point * width, time) / width
-
     point, step = noise, 1 / steps
     for number in range(steps):
         time = number * step
-        middle = point + 0.5 * step * relative(point, time)
-        point = point + step * relative(middle, time + 0.5 * step)
+        middle = point + 0.5 * step * _relative(change, point, time)
+        point = point + step * _relative(change, middle, time + 0.5 * step)
     return point
+
+
+def carried_closely(noise: Tensor, change: Change, steps: int) -> Tensor:
+    """As `carried`, by the classical rule of Runge and Kutta: four evaluations a step, errors of fourth order.
+
+    Steps are shorter at first, where numbers that depend much on each other part from the noise.
+    """
+    point = noise
+    times = [(number / steps) ** EARLIER for number in range(steps + 1)]
+    for time, end in pairwise(times):
+        step, halfway = end - time, 0.5 * (time + end)
+        first = _relative(change, point, time)
+        second = _relative(change, point + 0.5 * step * first, halfway)
+        third = _relative(change, point + 0.5 * step * second, halfway)
+        fourth = _relative(change, point + step * third, end)
+        point = point + step / 6 * (first + 2 * (second + third) + fourth)
+    return point
+
+
+def _relative(change: Change, point: Tensor, time: float) -> Tensor:
+    width = width_on_the_way(time)
+    return change(point * width, time) / width
 
 
 class VectorFlow(nn.Module):
@@ -109,10 +131,10 @@ class VectorFlow(nn.Module):
         return loss
 
     def sample(self, noise: Tensor, condition: Tensor, steps: int) -> Tensor:
-        """Carry noise [m, n] to data."""
+        """Carry noise [m, n] to data, closely."""
 
         def change(x: Tensor, time: float) -> Tensor:
             found: Tensor = self(x, x.new_full((1,), time), condition)
             return found
 
-        return carried(noise, change, steps)
+        return carried_closely(noise, change, steps)

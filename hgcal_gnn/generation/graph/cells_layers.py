@@ -1,11 +1,11 @@
-"""What a shower leaves in each layer: number of hits, energy and its centre, drawn for all layers together.
+"""What a shower leaves in each layer: number of hits, energy and where it is, drawn for all layers together.
 
 Of each layer four numbers are told by their distance to what is usual at its depth: the root of the number of hits, the
-logarithm of the energy per hit, and where the centre of the energy lies across the axis (`pulled_in`). What is usual
-(mean and width) is a smooth function of the depth along the flight, of the layer's own material and of the incident
-particle, so that it holds at other angles, too. A flow draws the distances of all layers at once, and those of two
-sums: the calibrated energy over that of the particle, and the number of hits over what is usual. Layers are scaled to
-the sums, which are sharper than what many layers, each a little wrong, add up to.
+logarithm of the energy per hit, and about where the shower is across the axis (`blurred`, `pulled_in`). What is usual
+(mean and width) is a smooth function of the depth along the flight, of the layer's own material, of the size of its
+cells and of the incident particle, so that it holds at other angles, too. A flow draws the distances of all layers at
+once, and those of two sums: the calibrated energy over that of the particle, and the number of hits over what is usual.
+Layers are scaled to the sums, which are sharper than what many layers, each a little wrong, add up to.
 """
 
 from __future__ import annotations
@@ -19,21 +19,24 @@ from torch.nn import functional
 from hgcal_gnn.generation.graph.cells_flow import VectorFlow
 from hgcal_gnn.generation.graph.ground import LOSS_UNIT, N_FEATURES
 from hgcal_gnn.generation.noise import noise
+from hgcal_gnn.nn.pooling import pool_sum
 
 if TYPE_CHECKING:
     from hgcal_gnn.generation.condition import Condition
-    from hgcal_gnn.generation.graph.ground import Tokens
+    from hgcal_gnn.generation.graph.ground import Seen, Tokens
 
 LOG_WIDTHS = (-4.0, 4.0)  # of what is usual
 LOG_MEAN_WIDTHS = (-4.0, 0.7)  # of the logarithm of the energy per hit, whose tails would be endless
 LEAST, MOST = -5.0, 9.0  # ln of the energy per hit [MIP]
-N_SUMS = 2
+N_NUMBERS, N_SUMS = 4, 2  # of a layer, of a shower
 SUMS_COUNT = 10.0  # weight of a sum in the loss of the flow, that of a layer's numbers being 1
 FAR = 8.0  # widths from what is usual: sums further off count as that
 MOST_SCALED = 2.0  # layers are scaled by this factor at most
 TINY = 1e-3
 BLUR = 0.3  # of a step from a number of hits to the next
 FARTHEST = 50.0  # cm of a centre from the axis
+BLUR_OF_CENTRE = 3.0  # widths of what independent hits scatter by
+AROUND = 5  # layers together say where the shower is
 POWER = 0.65  # of distances of centres: 1/2 would make exponential ones Gaussian in two dimensions
 TOUCHING = 1e-6  # cm
 
@@ -48,7 +51,7 @@ class LayerSums(NamedTuple):
     mips : [n_showers, n_layers]
         Energy [MIP, of particles along the flight]; 0 without hits.
     centre : [n_showers, n_layers, 2]
-        Of the energy, across the axis [cm]; 0 without hits.
+        Of the energy, across the axis [cm]; 0 without hits. Networks learn and draw it `blurred`.
     """
 
     n_hits: Tensor
@@ -94,8 +97,34 @@ class Incident(nn.Module):
         return torch.cat([energy, energy.square(), kind], dim=1)
 
 
+class Areas(nn.Module):
+    """The areas of cells on the axis that a model has seen.
+
+    Parameters
+    ----------
+    n_layers
+    """
+
+    smallest: Tensor
+    largest: Tensor
+
+    def __init__(self, n_layers: int) -> None:
+        super().__init__()
+        self.register_buffer("smallest", torch.zeros(n_layers))
+        self.register_buffer("largest", torch.full((n_layers,), torch.inf))
+
+    def fit(self, area: Tensor) -> None:
+        """Take the range of [n_showers, n_layers]."""
+        self.smallest.copy_(area.amin(dim=0))
+        self.largest.copy_(area.amax(dim=0))
+
+    def nearest(self, area: Tensor) -> Tensor:
+        """Return the nearest areas that were seen."""
+        return area.clamp(self.smallest, self.largest)
+
+
 class LayerModel(nn.Module):
-    """Draws `LayerSums`.
+    """Draws `LayerSums`, in cells as large as those of the training: see `seen_areas`.
 
     Parameters
     ----------
@@ -111,15 +140,15 @@ class LayerModel(nn.Module):
     def __init__(self, n_layers: int, n_kinds: int, width: int, n_blocks: int, draws: int = 8) -> None:
         super().__init__()
         self.n_layers, self.draws = n_layers, draws
-        self.incident = Incident(n_kinds)
-        told = N_FEATURES + 1 + self.incident.n_columns
+        self.incident, self.seen_areas = Incident(n_kinds), Areas(n_layers)
+        told = N_FEATURES + 2 + self.incident.n_columns
         self.usual_hits, self.usual_energy = _usual(told, 1), _usual(told + 1, 1)
         self.usual_centre = _usual(told + 2, 2)
         self.usual_sums = _usual(self.incident.n_columns, N_SUMS)
-        weight = torch.ones(4 * n_layers + N_SUMS)
+        weight = torch.ones(N_NUMBERS * n_layers + N_SUMS)
         weight[-N_SUMS:] = SUMS_COUNT
         self.register_buffer("weight", weight / weight.mean(), persistent=False)
-        self.flow = VectorFlow(4 * n_layers + N_SUMS, self.incident.n_columns, width, n_blocks)
+        self.flow = VectorFlow(N_NUMBERS * n_layers + N_SUMS, self.incident.n_columns, width, n_blocks)
 
     @property
     def usual(self) -> nn.ModuleList:
@@ -137,13 +166,13 @@ class LayerModel(nn.Module):
         return self.flow.loss(whole, self.incident(condition).repeat(self.draws, 1), self.weight)
 
     def _looked_at(self, sums: LayerSums, tokens: Tokens, condition: Condition) -> tuple[Tensor, Tensor]:
-        """Return the loss of what is usual, and all distances from it, [n_showers, 4 n_layers + N_SUMS]."""
+        """Return the loss of what is usual, and all distances from it, [n_showers, N_NUMBERS n_layers + N_SUMS]."""
         told, root = self._told(tokens, condition), blurred_root(sums.n_hits)
         values = torch.cat([root[..., None], sums.log_mean[..., None], pulled_in(sums.centre)], dim=2)
         mean, log_width = self._usual(told, sums.n_hits, sums.log_mean)
         distance = (values - mean) / log_width.exp()
-        has_hits = (sums.n_hits > 0).to(distance)[..., None].expand(-1, -1, 3)
-        there = torch.cat([tokens.present.to(distance)[..., None], has_hits], dim=2)
+        has_hits = sums.n_hits > 0
+        there = torch.stack([tokens.present, has_hits, has_hits, has_hits], dim=2).to(distance)
         usual = ((0.5 * distance.square() + log_width) * there).sum(dim=(0, 1)) / there.sum(dim=(0, 1)).clamp(min=1)
         distance = torch.where(there > 0, distance, torch.randn_like(distance))  # nothing to learn there
         expected = self._expected(mean, log_width, tokens).detach()
@@ -158,7 +187,7 @@ class LayerModel(nn.Module):
         """Draw the layers of showers."""
         start = noise(condition.n, self.flow.n, tokens.depth, random)
         whole = self.flow.sample(start, self.incident(condition), steps)
-        distance = whole[:, :-N_SUMS].reshape(-1, self.n_layers, 4)
+        distance = whole[:, :-N_SUMS].reshape(-1, self.n_layers, N_NUMBERS)
         told = self._told(tokens, condition)
         mean, log_width = _split(self.usual_sums(self.incident(condition)))
         response, hits = (mean + log_width.exp() * whole[:, -N_SUMS:]).exp().unbind(dim=1)
@@ -180,7 +209,7 @@ class LayerModel(nn.Module):
     def _usual(
         self, told: Tensor, n_hits: Tensor, log_mean: Tensor, *, is_distance: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Return mean and logarithm of the width of all four numbers, [n_showers, n_layers, 4] each.
+        """Return mean and logarithm of the width of all numbers, [n_showers, n_layers, N_NUMBERS] each.
 
         The energy per hit depends on the number of hits, the centre on both; `log_mean` is the former, or its distance.
         """
@@ -195,7 +224,33 @@ class LayerModel(nn.Module):
 
     def _told(self, tokens: Tokens, condition: Condition) -> Tensor:
         incident = self.incident(condition)[:, None].expand(-1, self.n_layers, -1)
-        return torch.cat([tokens.depth.log()[..., None] / 2, tokens.features, incident], dim=2)
+        sizes = torch.stack([tokens.depth, self.seen_areas.nearest(tokens.area)], dim=2).log() / 2
+        return torch.cat([sizes, tokens.features, incident], dim=2)
+
+
+def blurred(sums: LayerSums, mips: Tensor, seen: Seen) -> LayerSums:
+    """Return sums whose centres have noise, `BLUR_OF_CENTRE` times as wide as independent hits scatter.
+
+    A centre is made by the hits of its layer. Hits are drawn independently of each other; were they told the centre
+    they have to make, they would scatter around it as widely as it lies off the axis by chance, and the centres made
+    would scatter by 1.4 times as much. Told with noise of k times that width it is of use still where a shower is
+    elsewhere altogether, and the centres scatter by (1 + 1 / (1 + k^2))^(1/2) times as much: 5 % more.
+
+    Parameters
+    ----------
+    sums
+    mips : [n_hits]
+        Energies.
+    seen
+    """
+    place = torch.stack([seen.u, seen.v], dim=1)
+    moments = torch.cat([sums.mips[..., None], sums.mips[..., None] * sums.centre], dim=2).transpose(1, 2)
+    near = functional.avg_pool1d(moments, AROUND, stride=1, padding=AROUND // 2).transpose(1, 2)
+    middle = near[..., 1:] / near[..., :1].clamp(min=TINY)
+    square = (place - middle.flatten(0, 1)[seen.row]).square().sum(dim=1) / 2
+    total = pool_sum((mips.square() * square)[:, None], seen.layer_ptr).reshape(sums.mips.shape)
+    width = BLUR_OF_CENTRE * total.sqrt() / sums.mips.clamp(min=TINY)
+    return sums._replace(centre=sums.centre + width[..., None] * torch.randn_like(sums.centre))
 
 
 def pulled_in(centre: Tensor) -> Tensor:

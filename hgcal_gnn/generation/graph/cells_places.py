@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from hgcal_gnn.generation.graph.cells_layers import LayerSums
     from hgcal_gnn.generation.graph.ground import Seen, Tokens
 
-NARROWEST, FIRST, LAST = 0.3, 0.3, 20.0  # widths [cm]: the smallest there can be, and the range to begin with
+NARROWEST, FIRST, LAST = 0.15, 0.2, 20.0  # widths [cm]: the smallest there can be, and the range to begin with
 RADII = (0.05, 60.0, 48)  # cm: first, last and number of circles over which clicks are turned into hits
 MOST_CLICKS = 3.0  # ln of clicks per hit, which is 1.4 in the densest layers
 N_DESCRIBED = 6, 4  # numbers of a layer and of a shower, see `_described`
-REACH = 2  # layers before and behind whose centres pull at the Gaussians of a layer
+REACH = 4  # layers before and behind whose centres pull at the Gaussians of a layer
 
 
 class Density(NamedTuple):
@@ -211,31 +211,3 @@ def _pulled(centre: Tensor, pull: Tensor) -> Tensor:
     """
     around = functional.pad(centre, (0, 0, REACH, REACH)).unfold(1, 2 * REACH + 1, 1)  # [..., 2, 2 REACH + 1]
     return (around * pull[..., None, :]).sum(dim=3)
-
-
-class Areas(nn.Module):
-    """The areas of cells on the axis that a model has seen, and whether it has learned to make energies in one step.
-
-    Parameters
-    ----------
-    n_layers
-    """
-
-    smallest: Tensor
-    largest: Tensor
-    distilled: Tensor
-
-    def __init__(self, n_layers: int) -> None:
-        super().__init__()
-        self.register_buffer("smallest", torch.zeros(n_layers))
-        self.register_buffer("largest", torch.full((n_layers,), torch.inf))
-        self.register_buffer("distilled", torch.zeros(()))
-
-    def fit(self, area: Tensor) -> None:
-        """Take the range of [n_showers, n_layers]."""
-        self.smallest.copy_(area.amin(dim=0))
-        self.largest.copy_(area.amax(dim=0))
-
-    def nearest(self, area: Tensor) -> Tensor:
-        """Return the nearest areas that were seen."""
-        return area.clamp(self.smallest, self.largest)

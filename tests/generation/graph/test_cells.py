@@ -15,8 +15,14 @@ from hgcal_gnn.generation.condition import Condition
 from hgcal_gnn.generation.graph.base import GraphSizes
 from hgcal_gnn.generation.graph.calorimeter import Calorimeter
 from hgcal_gnn.generation.graph.cells import Cells, CellsConfig
-from hgcal_gnn.generation.graph.cells_flow import carried, gaussian_velocity, on_the_way, width_on_the_way
-from hgcal_gnn.generation.graph.cells_layers import LayerSums, blurred_root, counted, pulled_in, pushed_out
+from hgcal_gnn.generation.graph.cells_flow import (
+    carried,
+    carried_closely,
+    gaussian_velocity,
+    on_the_way,
+    width_on_the_way,
+)
+from hgcal_gnn.generation.graph.cells_layers import LayerSums, blurred, blurred_root, counted, pulled_in, pushed_out
 from hgcal_gnn.generation.graph.cells_places import Density, click_losses
 from hgcal_gnn.generation.graph.cells_shares import HEXAGON, _in_torch, log_shares
 from hgcal_gnn.generation.graph.ground import Ground, Seen
@@ -231,6 +237,10 @@ def test_flow_along_straight_lines_is_exact():
     torch.testing.assert_close(carried(noise, rest, 100), data, atol=1e-3, rtol=1e-3)
     errors = [float((carried(noise, rest, steps) - data).abs().max()) for steps in (10, 20)]
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.25)  # the midpoint rule has an error of second order
+    data, noise, velocity = data.double(), noise.double(), velocity.double()
+    errors = [float((carried_closely(noise, rest, steps) - data).abs().max()) for steps in (8, 16)]
+    assert errors[0] / errors[1] == pytest.approx(16, rel=0.4)
+    assert errors[1] < 1e-4
 
 
 def test_standard_normal_data_need_no_steps():
@@ -238,6 +248,7 @@ def test_standard_normal_data_need_no_steps():
     noise = torch.randn(7, 3)
     for steps in (None, 1, 5):
         torch.testing.assert_close(carried(noise, lambda x, _: torch.zeros_like(x), steps), noise)
+        torch.testing.assert_close(carried_closely(noise, lambda x, _: torch.zeros_like(x), steps or 2), noise)
     times = torch.linspace(0, 1, 9)
     width = torch.tensor([width_on_the_way(float(time)) for time in times])
     slope = gaussian_velocity(torch.ones(9), times)  # of a point that stays where it is in units of the width
@@ -260,6 +271,30 @@ def test_centres_are_pulled_in_and_pushed_out():
     assert float(pulled[0].norm()) == pytest.approx(5**0.65)
     torch.testing.assert_close(pushed_out(pulled)[:3], point[:3])
     torch.testing.assert_close(pushed_out(pulled)[3], torch.tensor([50.0, 0.0]))  # nothing lies farther away
+
+
+def test_centres_are_blurred_by_what_hits_scatter():
+    """One layer with hits of 3 and 1 MIP at -1 and 3 cm: sum of m^2 r^2 / 2 is 9 / 2 + 9 / 2, over 4 MIP squared."""
+    seen = seen_cells([-1.0, 3.0], 1.2)
+    sums = LayerSums(torch.tensor([[2.0]]), torch.tensor([[4.0]]), torch.zeros(1, 1, 2))
+    torch.manual_seed(0)
+    noise = torch.cat([blurred(sums, torch.tensor([3.0, 1.0]), seen).centre for _ in range(4000)])
+    assert float(noise.std()) == pytest.approx(3 * 3 / 4, rel=0.03)
+    assert abs(float(noise.mean())) < 0.1
+    assert (blurred(sums._replace(mips=0 * sums.mips), torch.zeros(2), seen).centre == 0).all()
+
+
+def test_layers_are_told_the_size_of_cells_they_know(model, batch):
+    """Beyond the sizes seen in training, networks are told the nearest of them."""
+    layers, (_, _, tokens) = model.generating.layers, model._look(batch)
+    layers.seen_areas.fit(torch.stack([0.5 * tokens.area[0], tokens.area[0]]))
+    told = {
+        factor: layers._told(tokens._replace(area=factor * tokens.area), batch.condition)
+        for factor in (0.3, 0.5, 0.7, 1.0, 2.0)
+    }
+    torch.testing.assert_close(told[0.3], told[0.5])
+    torch.testing.assert_close(told[1.0], told[2.0])
+    torch.testing.assert_close(told[1.0][..., 1] - told[0.7][..., 1], torch.full(tokens.area.shape, -math.log(0.7) / 2))
 
 
 def test_hits_are_seen_along_the_flight(calorimeter):
