@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hgcal_gnn.generation.graph.cells_layers import LayerSums
     from hgcal_gnn.generation.graph.ground import Seen, Tokens
 
-NARROWEST, FIRST, LAST = 0.15, 0.2, 20.0  # widths [cm]: the smallest there can be, and the range to begin with
+NARROWEST, FIRST, LAST = 0.3, 0.3, 20.0  # widths [cm]: the smallest there can be, and the range to begin with
 RADII = (0.05, 60.0, 48)  # cm: first, last and number of circles over which clicks are turned into hits
 MOST_CLICKS = 3.0  # ln of clicks per hit, which is 1.4 in the densest layers
 N_DESCRIBED = 6, 4  # numbers of a layer and of a shower, see `_described`

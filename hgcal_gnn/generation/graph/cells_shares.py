@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from hgcal_gnn.generation.graph.cells_places import Density
     from hgcal_gnn.generation.graph.ground import Seen
 
-NEAR = 3.0  # cm from the axis; Gaussians are averaged over nearer cells in 19 parts, over others as a whole
-OWN_VARIANCE = 5 / (36 * math.sqrt(3))  # of a hexagon of area 1 along an axis: what an average over it adds
+NEAR = 3.0  # cm from the axis; Gaussians are averaged over nearer cells in 19 points, over others to second order
+OWN_VARIANCE = 5 / (36 * math.sqrt(3))  # of a hexagon of area 1 along an axis
 WIDE = 1.0  # variance over area of a cell: of Gaussians as wide as this the second order is enough (2e-3)
 NOTHING = 40.0  # exponent below which a Gaussian is 0
 TINY = 1e-12
@@ -37,7 +37,6 @@ def _hexagon() -> Tensor:
 
 HEXAGON = _hexagon()
 POINTS = HEXAGON.numpy()
-PART_VARIANCE = OWN_VARIANCE / len(POINTS)  # of a part of the hexagon
 
 
 def log_shares(density: Density, seen: Seen) -> tuple[Tensor, Tensor]:
@@ -66,11 +65,10 @@ def _in_torch(density: Density, seen: Seen) -> tuple[Tensor, Tensor]:
     far = ~near
     centre = torch.stack([seen.u, seen.v], dim=1)[:, None]
     inside = centre[near] + seen.area[near].sqrt()[:, None, None] * HEXAGON.to(centre)
-    own = seen.area * torch.where(near, PART_VARIANCE, OWN_VARIANCE)
-    variance = sigma[seen.row].square() + own[:, None]
+    widened = (sigma[seen.row[far]].square() + OWN_VARIANCE * seen.area[far, None]).sqrt()
     gauss = centre.new_empty(len(centre), n_components)
-    gauss = gauss.index_put((near,), _mean_gauss(inside, middle[seen.row[near]], variance[near]))
-    gauss = gauss.index_put((far,), _mean_gauss(centre[far], middle[seen.row[far]], variance[far]))
+    gauss = gauss.index_put((near,), _mean_gauss(inside, middle[seen.row[near]], sigma[seen.row[near]]))
+    gauss = gauss.index_put((far,), _mean_gauss(centre[far], middle[seen.row[far]], widened))
     gauss = gauss * seen.area[:, None]
     shares = torch.stack([(gauss * of_layer[seen.row]).sum(dim=1) for of_layer in (share, energy)], dim=1)
     # a rounding above 1 in all would be worth any number of clicks
@@ -79,11 +77,12 @@ def _in_torch(density: Density, seen: Seen) -> tuple[Tensor, Tensor]:
     return clicks, energies
 
 
-def _mean_gauss(points: Tensor, middle: Tensor, variance: Tensor) -> Tensor:
-    """Return the mean over points [n, n_points, 2] of round Gaussians of middles and variances [n, n_components].
+def _mean_gauss(points: Tensor, middle: Tensor, sigma: Tensor) -> Tensor:
+    """Return the mean over points [n, n_points, 2] of round Gaussians of some middles and widths [n, n_components].
 
     |p - m|^2 = |p|^2 - 2 p m + |m|^2: one product of matrices in place of a difference of every pair.
     """
+    variance = sigma.square()
     product = torch.baddbmm(middle.square().sum(dim=2)[:, None], points, middle.transpose(1, 2), alpha=-2)
     squared = product + points.square().sum(dim=2, keepdim=True)
     return (-0.5 * squared / variance[:, None]).exp().mean(dim=1) / (2 * math.pi * variance)
@@ -121,7 +120,6 @@ def _mean_of(u: float, v: float, area: float, variance: float, near: bool, point
     squared = u * u + v * v
     if near and variance < np.float32(WIDE) * area:
         side = math.sqrt(area)
-        variance = variance + np.float32(PART_VARIANCE) * area
         if squared > (side + math.sqrt(np.float32(2 * NOTHING) * variance)) ** 2:
             return np.float32(0)
         total, factor = np.float32(0), np.float32(-0.5) / variance
