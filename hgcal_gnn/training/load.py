@@ -26,7 +26,9 @@ def misfit(error: Exception, file: Path, folder: RunFolder) -> HgcalError:
     if isinstance(error, HgcalError):
         return error
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return InputError(f"{file}: does not fit the settings in {folder.config} ({reason})")
+    return InputError(
+        f"{file}: does not fit the settings in {folder.config} ({reason}); if another version trained it, train again"
+    )
 
 
 def load_regressor(
