@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hgcal_gnn.errors import UsageError
 from hgcal_gnn.geometry.build import EdgeRules, build_graph
+from hgcal_gnn.geometry.neighbours.gabriel import ROUND
 from tests.geometry.reference import undirected
 from tests.geometry.tables import grid_table, hexagon_lattice, plain_table
 
@@ -74,6 +75,7 @@ def test_r_phi_sectors_and_the_few_bins_of_a_small_ring():
 
 
 @given(seed=st.integers(0, 1000))
+@example(seed=582)  # a third point lies 3e-6 of a radius outside the circle of a link: counted as on it
 @settings(max_examples=20, deadline=None)
 def test_gabriel_equals_the_definition(seed):
     rng = np.random.default_rng(seed)
@@ -89,7 +91,9 @@ def test_gabriel_equals_the_definition(seed):
     assert found <= defined
     length = {pair: 2 * r for pair, r in zip(zip(first.tolist(), second.tolist(), strict=True), radius, strict=True)}
     usual = np.quantile([length[pair] for pair in defined], 0.9)
-    assert all(length[pair] > usual for pair in defined - found)  # only far links are cut
+    doubtful = (np.abs(distance / radius - 1) < 1.1 * ROUND).sum(axis=0) > 2  # but for its own two ends
+    doubtful_pairs = set(zip(first[doubtful].tolist(), second[doubtful].tolist(), strict=True))
+    assert all(length[pair] > usual for pair in defined - found - doubtful_pairs)  # only far links are cut
 
 
 def test_hexagons_without_sizes_get_six_neighbours():
