@@ -91,7 +91,7 @@ def test_cells(calorimeter):
     condition = made._told(Condition.of(Particles.of_beam(BEAM, 7), (22,)))
     with torch.inference_mode():
         tokens = model.ground.tokens(condition)
-        sums = parts.layers.sample(tokens, condition, torch.Generator().manual_seed(1), 1)
+        sums = parts.layers.sample(tokens, condition, torch.Generator().manual_seed(1), model.config.layer_steps)
         density = model._density(sums, tokens, condition)
         seen = model.ground.seen(expected.cell, expected.ptr, condition.rows(slice(1)))
         one = type(density)(*(part[:1] for part in density))

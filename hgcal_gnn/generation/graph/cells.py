@@ -210,7 +210,7 @@ class Cells(GraphModel):
 
     def _generated(self, condition: Condition, random: torch.Generator | None, steps: int | None) -> Hits:
         tokens = self._ground(condition).tokens(condition)
-        sums = self.generating.layers.sample(tokens, condition, random, steps or self.config.layer_steps)
+        sums = self.generating.layers.sample(tokens, condition, random, max(steps or 0, self.config.layer_steps))
         density = self._density(sums, tokens, condition)
         return self._filled(self._counted(sums, density, tokens, random), density, condition, random, steps)
 
