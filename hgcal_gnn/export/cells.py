@@ -82,7 +82,7 @@ def cells_networks(model: Cells, trained_on: TrainedOn, steps: int | None) -> di
     energy_steps = None if is_learned else steps or model.config.flow_steps
     return {
         "layers": Network(
-            _Layers(parts.layers, max(steps or 0, model.config.layer_steps)), {**tokens, **particles, **fresh},
+            _Layers(parts.layers, model.config.steps_of_layers(steps)), {**tokens, **particles, **fresh},
             _said(SUMS),
         ),
         "places": Network(_Places(parts), {**sums, **tokens, **particles}, _said(DENSITY)),

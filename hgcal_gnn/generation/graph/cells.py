@@ -81,6 +81,10 @@ class CellsConfig(GraphModelConfig):
         description="of all networks",
     )
 
+    def steps_of_layers(self, steps: int | None) -> int:
+        """Return the steps of the flow of the layers where `steps` are asked for: fewer are not taken."""
+        return max(steps or 0, self.layer_steps)
+
 
 class Networks(nn.Module):
     """All that generates.
@@ -210,7 +214,7 @@ class Cells(GraphModel):
 
     def _generated(self, condition: Condition, random: torch.Generator | None, steps: int | None) -> Hits:
         tokens = self._ground(condition).tokens(condition)
-        sums = self.generating.layers.sample(tokens, condition, random, max(steps or 0, self.config.layer_steps))
+        sums = self.generating.layers.sample(tokens, condition, random, self.config.steps_of_layers(steps))
         density = self._density(sums, tokens, condition)
         return self._filled(self._counted(sums, density, tokens, random), density, condition, random, steps)
 
